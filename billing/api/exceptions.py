@@ -99,7 +99,7 @@ def _has_default_detail(exc: exceptions.APIException) -> bool:
 
 def _invalid(exc: exceptions.ValidationError) -> Response:
     fields: dict[str, list[str]] = {}
-    for path, sentence in _leaves(exc.detail, ()):
+    for path, sentence in find_problems(exc.detail):
         fields.setdefault(path, []).append(sentence)
     whole = fields.pop("", [])
     if whole:
@@ -110,14 +110,15 @@ def _invalid(exc: exceptions.ValidationError) -> Response:
     return _answer(400, "invalid_request", sentence, fields=fields)
 
 
-def _leaves(detail: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def find_problems(detail: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
     """Yields each sentence with the path of its input, such as `apps.0`. The path of the whole body is empty."""
     if isinstance(detail, dict):
         for name, below in detail.items():
-            yield from _leaves(below, path if name == "non_field_errors" else (*path, str(name)))
+            yield from find_problems(below, path if name == "non_field_errors" else (*path, str(name)))
     elif isinstance(detail, list):
         for index, below in enumerate(detail):
-            yield from _leaves(below, (*path, str(index)) if isinstance(below, (dict, list)) and below else path)
+            is_group = isinstance(below, (dict, list)) and below
+            yield from find_problems(below, (*path, str(index)) if is_group else path)
     else:
         yield ".".join(path), str(detail)
 

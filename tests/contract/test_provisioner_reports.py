@@ -178,6 +178,14 @@ def test_services_are_those_of_the_newest_report(robot: Caller, ada: Caller, acm
     assert ada.get(path).body == {"services": []}
 
 
+def test_services_of_a_clock_that_is_ahead_do_not_refuse_later_ones(
+    robot: Caller, ada: Caller, acme: str, provision: str
+) -> None:
+    report(robot, provision, services=[SERVICE], reported_at="2999-01-01T00:00:00Z")
+    report(robot, provision, services=[])
+    assert ada.get(f"tenant/orgs/{acme}/backing-services").body == {"services": []}
+
+
 def test_a_job_succeeds_or_fails_with_its_apps(robot: Caller, ada: Caller, acme: str, provision: str) -> None:
     report(robot, provision, status="completed")
     App.objects.create(slug="ghost", name="Ghost", category="cms", dependencies=["mariadb"])

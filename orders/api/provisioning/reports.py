@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from billing.actor import PROVISIONER
 from billing.api.access.api_view import ApiView
 from billing.api.access.permissions import roles
+from billing.api.exceptions import find_problems
 from billing.api.fields import InstantField, RequestSerializer, TextField, WholeNumberField
 from billing.api.identifiers import IdField
 from billing.api.renderers import Response
@@ -106,7 +107,7 @@ def parse_report(data: dict[str, Any]) -> Report:
     """Returns the report that an event describes, as a body of this endpoint does. Raises: ValueError."""
     form = ReportSerializer(data=data)
     if not form.is_valid():
-        raise ValueError(", ".join(f"{name}: {problems}" for name, problems in form.errors.items()))
+        raise ValueError(", ".join(f"{name}: {problem}" for name, problem in find_problems(form.errors)))
     return read_report(form.validated_data)
 
 

@@ -134,7 +134,7 @@ def apply_event(body: bytes, *, parse_report: ParseReport) -> Outcome:
         return _delete_tenant(envelope)
     if envelope["type"] == "provision.progress":
         try:
-            report = parse_report({"id": str(envelope.get("id", "")), **envelope["data"]})
+            report = parse_report(_read_report_data(envelope))
         except ValueError as error:
             raise NeverApplicable(f"the report is not valid: {error}") from error
         report_progress(report=report)
@@ -156,11 +156,22 @@ def _delete_tenant(envelope: dict[str, Any]) -> Outcome:
     return Outcome.APPLIED
 
 
+def _read_report_data(envelope: dict[str, Any]) -> dict[str, Any]:
+    """Returns the report of an event, under the event's id unless it has one of its own. Raises: NeverApplicable.
+
+    Reports without an id would pass for one another, and only the first of them would be applied.
+    """
+    data = {"id": envelope.get("id"), **envelope["data"]}
+    if type(data["id"]) not in (str, int):
+        raise NeverApplicable("the event has no id")
+    return {**data, "id": str(data["id"])}
+
+
 def _read_envelope(body: bytes) -> dict[str, Any]:
     """Raises: NeverApplicable."""
     try:
         envelope = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NeverApplicable("the event is no JSON") from error
     if not isinstance(envelope, dict) or not isinstance(envelope.get("type"), str):
         raise NeverApplicable("the event has no type")

@@ -51,7 +51,7 @@ def report_progress(*, report: Report) -> Provision | AppJob:
         if report.id and not ProvisioningReport.objects.get_or_create(id=report.id)[1]:
             return deployment
         if report.services is not None:
-            _store_services(deployment, report.services, at=report.reported_at or moment)
+            _store_services(deployment, report.services, at=min(report.reported_at or moment, moment))
         if not deployment.is_finished and (report.steps or report.status):
             _apply(deployment, report, now=moment)
         return deployment
@@ -103,7 +103,10 @@ def _fail_current(steps: list[Step], *, now: datetime) -> list[Step]:
 
 
 def _store_services(deployment: Deployment, services: Sequence[dict[str, Any]], *, at: datetime) -> None:
-    """Stores the organization's services, unless newer ones are stored."""
+    """Stores the organization's services, unless newer ones are stored.
+
+    A time in the future, by a clock that is ahead, would refuse all later reports: it counts as the present.
+    """
     key = deployment.organization_id
     stored, made = BackingServices.objects.select_for_update(no_key=True).get_or_create(
         organization_id=key, defaults={"services": list(services), "reported_at": at}

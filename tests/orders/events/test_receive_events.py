@@ -117,9 +117,35 @@ def test_poison_is_set_aside_and_the_next_event_goes_on(server: NatsServer, brok
         "the event's data is no object",
         "the event names no organization",
     ]
+    assert dead[5][0] == "the report is not valid: provision_id: give either provision_id or job_id"
     assert dead[0][1] == b"{" and len(dead) == 6
     kept = DeadLetter.objects.order_by("created_at", "id")
     assert [(each.reason, bytes(each.body)) for each in kept] == dead
+
+
+def test_poison_that_fills_the_brokers_largest_message_is_set_aside(tmp_path: Path) -> None:
+    """The broker refuses a copy of it with the reason in its headers, and ends the connection."""
+    organization = OrganizationFactory.create()
+    with nats_server(tmp_path, max_payload=3000) as server, Broker(server.url) as broker:
+        receive(broker)
+        send(server, TENANT_TOPIC, b"x" * 3000, deleted(organization))
+        assert receive(broker) == [SET_ASIDE, APPLIED]
+        assert receive(broker) == []
+    assert bytes(DeadLetter.objects.get().body) == b"x" * 3000
+
+
+@pytest.mark.parametrize("poison", [b"[" * 100_000, b'{"type": "tenant.deleted", "data": ' + b"9" * 5_000 + b"}"])
+def test_json_that_no_parser_reads_is_never_applicable(poison: bytes) -> None:
+    with pytest.raises(NeverApplicable, match="no JSON"):
+        apply_event(poison, parse_report=parse_report)
+
+
+@pytest.mark.parametrize("wrong", [None, True, {}, [], 1.5])
+def test_a_report_without_an_id_is_not_taken_for_another_one(wrong: object) -> None:
+    event = {"type": "provision.progress", "source": "p", "data": {"provision_id": str(uuid4()), "status": "running"}}
+    for body in (event, event | {"id": wrong}):
+        with pytest.raises(NeverApplicable, match="no id"):
+            apply_event(json.dumps(body).encode(), parse_report=parse_report)
 
 
 def test_a_dead_letter_is_applied_after_all_once_its_cause_is_mended(server: NatsServer, broker: Broker) -> None:
