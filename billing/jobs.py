@@ -6,6 +6,9 @@ from django.db import transaction
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
+# The priority of jobs that do not wait behind a flood of others in their queue.
+FIRST = 1
+
 
 def enqueue(name: str, *, lock: str | None = None, delay: timedelta | None = None, **arguments: str) -> None:
     """Adds a job for the worker. The job exists exactly when the transaction commits.

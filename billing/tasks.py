@@ -5,6 +5,7 @@ from uuid import UUID
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from billing.jobs import FIRST
 from billing.use_cases.bulk import run_bulk_grant as bulk_grants
 from billing.use_cases.identity.sign_in.sign_in_codes import send_code
 from billing.use_cases.ledger import remind_of_expiry as reminders
@@ -16,7 +17,7 @@ from billing.use_cases.proposals import mail, propose
 _MAIL_RETRIES = RetryStrategy(max_attempts=9, exponential_wait=2)
 
 
-@app.task(name="send_sign_in_code", queue="mail", retry=_MAIL_RETRIES)
+@app.task(name="send_sign_in_code", queue="mail", priority=FIRST, retry=_MAIL_RETRIES)
 def send_sign_in_code(key: str, language: str = "") -> None:
     """Mails a sign-in code, unless it was replaced or has expired."""
     send_code(key=UUID(key), language=language)

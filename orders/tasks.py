@@ -12,7 +12,7 @@ from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
 from billing.actor import system_actor
-from billing.jobs import enqueue_once
+from billing.jobs import FIRST, enqueue_once
 from billing.use_cases.ledger.verify_ledger import verify_and_record_ledger
 from billing.use_cases.outside_calls import are_outside_calls_held
 from billing.use_cases.processor_settings import processor_keys
@@ -154,14 +154,16 @@ def link_payment_intent(order_id: str) -> None:
 
 # The sixth field is seconds: an abandoned slot is free within 30 of them.
 @app.periodic(cron="* * * * * */10")
-@app.task(name="release_abandoned_checkouts", queue="events", queueing_lock="release_abandoned_checkouts")
+@app.task(
+    name="release_abandoned_checkouts", queue="events", priority=FIRST, queueing_lock="release_abandoned_checkouts"
+)
 def release_abandoned(timestamp: int) -> None:
     """Frees slots and credit of checkouts whose web process died while it waited for Stripe."""
     sweep_payments.release_abandoned_checkouts()
 
 
 @app.periodic(cron="* * * * *")
-@app.task(name="sweep_payments", queue="payments", queueing_lock="sweep_payments")
+@app.task(name="sweep_payments", queue="payments", priority=FIRST, queueing_lock="sweep_payments")
 def sweep(timestamp: int) -> None:
     """Finishes payments that a crash or an unanswered call to Stripe left open."""
     sweep_payments.sweep_payments()
@@ -186,7 +188,9 @@ def mirror_balance_regularly(timestamp: int) -> None:
 
 
 @app.periodic(cron="* * * * * */20")
-@app.task(name="deliver_events", queue="events", lock="deliver_events", queueing_lock="deliver_events")
+@app.task(
+    name="deliver_events", queue="events", priority=FIRST, lock="deliver_events", queueing_lock="deliver_events"
+)
 def deliver_events(timestamp: int) -> None:
     """Delivers recorded events to the broker until the next round begins."""
     if settings.EVENTS_URL and not are_outside_calls_held():
@@ -194,7 +198,9 @@ def deliver_events(timestamp: int) -> None:
 
 
 @app.periodic(cron="* * * * * */20")
-@app.task(name="receive_events", queue="events", lock="receive_events", queueing_lock="receive_events")
+@app.task(
+    name="receive_events", queue="events", priority=FIRST, lock="receive_events", queueing_lock="receive_events"
+)
 def receive_events(timestamp: int) -> None:
     """Applies the events of other systems until the next round begins."""
     if settings.EVENTS_URL and not are_outside_calls_held():
@@ -215,7 +221,9 @@ def apply_dead_letter(dead_letter_id: str) -> None:
 
 
 @app.periodic(cron="* * * * * */20")
-@app.task(name="deliver_webhooks", queue="events", lock="deliver_webhooks", queueing_lock="deliver_webhooks")
+@app.task(
+    name="deliver_webhooks", queue="events", priority=FIRST, lock="deliver_webhooks", queueing_lock="deliver_webhooks"
+)
 def deliver_webhooks(timestamp: int) -> None:
     """Sends events to the endpoints of subscribers until the next round begins."""
     if not are_outside_calls_held():

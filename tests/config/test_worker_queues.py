@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from procrastinate.contrib.django import app
 
 from config.metrics.worker_server import serve_metrics
@@ -25,6 +26,28 @@ def test_the_operators_book_lists_each_queue() -> None:
     book = (Path(__file__).resolve().parents[2] / "deploy/README.md").read_text()
     listed = re.findall(r"^\| `(\w+)` \| (\d+) \|", book, re.MULTILINE)
     assert sorted(listed) == sorted((queue.name, str(queue.concurrency)) for queue in QUEUES)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("flood", "first"),
+    [
+        ("settle_stripe_event", "deliver_events"),
+        ("settle_stripe_event", "receive_events"),
+        ("settle_stripe_event", "deliver_webhooks"),
+        ("settle_stripe_event", "release_abandoned_checkouts"),
+        ("renew_subscription", "sweep_payments"),
+        ("send_expiry_reminder", "send_sign_in_code"),
+    ],
+)
+def test_a_flood_of_jobs_does_not_delay_what_cannot_wait(flood: str, first: str) -> None:
+    for name in (flood, flood, first):
+        app.configure_task(name).defer()
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")
+        queues = [app.tasks[first].queue]
+        cursor.execute("SELECT task_name FROM procrastinate_fetch_job_v2(%s, %s)", [queues, cursor.fetchone()[0]])
+        assert cursor.fetchone() == (first,)
 
 
 def test_no_job_waits_for_a_thread() -> None:
