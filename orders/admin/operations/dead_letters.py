@@ -134,5 +134,5 @@ def _body(letter: DeadLetter) -> Text:
     text = bytes(letter.body).decode(errors="replace")
     try:
         return pretty(json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return clipped(text[:2000])

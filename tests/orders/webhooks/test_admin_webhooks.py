@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from billing.actor import AUDITOR, SUPERADMIN
-from orders.models import WebhookEndpoint
+from orders.models import DeadLetter, WebhookEndpoint
 from orders.use_cases.webhooks.endpoint_secrets import decrypt_secret
 from orders.use_cases.webhooks.keep_endpoints import register_endpoint
 from tests.console import client_of, create_user, expected_audit_entry, form_errors, latest_audit_entry
@@ -60,3 +60,10 @@ def test_a_test_tells_the_answer() -> None:
         shown = browser.submit(page("test", endpoint.pk), {"reason": WHY}, follow=True).content.decode()
         assert "The endpoint did not accept it: answered 404" in shown
         assert len(found.requests) == 2
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"\xff\0", b'{"a": ' * 900 + b"1" + b"}" * 900, b"9" * 5_000])
+def test_an_event_that_was_set_aside_is_shown_whatever_it_holds(body: bytes) -> None:
+    letter = DeadLetter.objects.create(key="1", topic="sme.tenant.events", body=body, reason="the event is no JSON")
+    answer = client_of(create_user(AUDITOR)).get(reverse("admin:orders_deadletter_change", args=[letter.pk]))
+    assert answer.status_code == 200 and "the event is no JSON" in answer.content.decode()
