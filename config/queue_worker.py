@@ -7,6 +7,7 @@ wakes those whose queue has a due job, and the process adds each periodic job on
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import ContextVar
 
 from procrastinate import App, JobContext, RetryDecision
 from procrastinate.exceptions import UniqueViolation
@@ -14,11 +15,15 @@ from procrastinate.job_context import JobResult
 from procrastinate.jobs import Job, Status
 from procrastinate.periodic import PeriodicDeferrer
 from procrastinate.worker import Worker
+from structlog.contextvars import bound_contextvars
 
 # A worker whose heartbeat is older is dead, and its jobs return to their queues.
 HEARTBEAT_SECONDS = 3
 # How often a worker looks for due jobs by itself, should it not be woken.
 SELF_POLL_SECONDS = 60
+
+# The trace of the request or job that added the running one (`billing.jobs.describe_origin`).
+ORIGIN: ContextVar[str] = ContextVar("ORIGIN", default="")
 
 _KEEP_ALIVE = """
 WITH alive AS (UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = ANY(%(workers)s))
@@ -37,6 +42,12 @@ class QueueWorker(Worker):
     def wake(self) -> None:
         """Lets it look for jobs now."""
         self._new_job_event.set()
+
+    async def _process_job(self, context: JobContext) -> None:
+        # A trace is no argument of the task. A worker without traces must not pass it on either.
+        ORIGIN.set(str(context.job.task_kwargs.pop("traceparent", "")))
+        with bound_contextvars(job_id=context.job.id):
+            await super()._process_job(context)
 
     async def _persist_job_status(
         self,

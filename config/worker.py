@@ -172,6 +172,7 @@ def _tracing() -> dict[str, Any]:
     entrances = import_module("config.telemetry.entrances")
     calls = import_module("config.telemetry.calls")
     calls.trace_outgoing_requests()
+    calls.trace_added_jobs()
     return {"task_middleware": [entrances.trace_job, entrances.trace_async_job]}
 
 

@@ -15,11 +15,14 @@ import requests
 from django.conf import settings
 from django.db import connections
 from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from billing import jobs
 from config.telemetry.spans import is_traced, span
 from orders import subscribers
 
 MAX_STATEMENT_LENGTH = 500
+_PROPAGATOR = TraceContextTextMapPropagator()
 _LITERALS = re.compile(r"'(?:[^']|'')*'|\b\d+\b")
 # The words of Stripe's addresses; any other part of one is an id.
 _WORD = re.compile(r"[a-z]+(_[a-z]+)*|v\d")
@@ -71,6 +74,20 @@ def trace_outgoing_requests() -> None:
     requests.Session.send = traced_send  # type: ignore[assignment, method-assign]
     OpenerDirector.open = traced_open  # type: ignore[assignment, method-assign]
     subscribers.send_request = traced_post  # type: ignore[assignment]
+
+
+def trace_added_jobs() -> None:
+    """Lets each job that a traced request or job adds continue its trace. A second call changes nothing."""
+    jobs.describe_origin = _describe_origin
+
+
+def _describe_origin() -> dict[str, str]:
+    carrier: dict[str, str] = {}
+    if is_traced():
+        _PROPAGATOR.inject(carrier)
+    # A vendor's `tracestate` stays with the request.
+    carrier.pop("tracestate", None)
+    return carrier
 
 
 def _trace(method: str, url: str, call: Callable[[], Any]) -> Any:

@@ -10,7 +10,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from procrastinate import JobContext
 
 from config.metrics.process import METHODS
-from config.telemetry.calls import statements_traced, trace_outgoing_requests
+from config.queue_worker import ORIGIN
+from config.telemetry.calls import statements_traced, trace_added_jobs, trace_outgoing_requests
 from config.telemetry.spans import span
 
 _PROPAGATOR = TraceContextTextMapPropagator()
@@ -23,6 +24,7 @@ class TraceMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
         trace_outgoing_requests()
+        trace_added_jobs()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         method = request.method if request.method in METHODS else "_OTHER"
@@ -59,4 +61,5 @@ def _job_span(context: JobContext) -> AbstractContextManager[Span]:
         "qasima.job_id": job.id or 0,
         "qasima.job_attempts": job.attempts,
     }
-    return span(f"job {job.task_name}", SpanKind.CONSUMER, attributes)
+    parent = _PROPAGATOR.extract({"traceparent": ORIGIN.get()})
+    return span(f"job {job.task_name}", SpanKind.CONSUMER, attributes, parent)

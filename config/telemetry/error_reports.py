@@ -13,6 +13,7 @@ from typing import Any
 
 import sentry_sdk
 from sentry_sdk.utils import event_from_exception
+from structlog.contextvars import get_contextvars
 
 # An outage logs an error for each request; more reports of it help nobody.
 MAX_REPORTS_A_MINUTE = 30
@@ -62,7 +63,7 @@ class ErrorReportHandler(logging.Handler):
 
     def _describe(self, record: logging.LogRecord) -> Any:
         # structlog's records have their fields as message.
-        fields = record.msg if isinstance(record.msg, dict) else vars(record)
+        fields = get_contextvars() | (record.msg if isinstance(record.msg, dict) else vars(record))
         title = fields["event"] if isinstance(record.msg, dict) else record.msg
         exception = record.exc_info or fields.get("exc_info")
         if exception is True:

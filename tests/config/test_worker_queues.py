@@ -1,5 +1,6 @@
 """Every job's queue has a worker of its own, with enough threads and connections."""
 
+import asyncio
 import re
 import socket
 from pathlib import Path
@@ -7,10 +8,15 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from procrastinate import JobContext
 from procrastinate.contrib.django import app
+from procrastinate.jobs import Job
+from procrastinate.worker import Worker
+from structlog.contextvars import get_contextvars
 
 from config.metrics.worker_server import serve_metrics
 from config.parts import database
+from config.queue_worker import ORIGIN, QueueWorker
 from config.worker import JOB_CONNECTIONS, JOB_THREADS, QUEUES
 from tests.config.test_connections import OF_A_WORKER
 
@@ -78,3 +84,18 @@ def test_a_port_that_is_taken_ends_the_worker_with_a_sentence(settings: Any) -> 
         settings.METRICS_PORT, settings.METRICS_TOKEN = other.getsockname()[1], "t" * 32
         with pytest.raises(SystemExit, match=rf"^METRICS_PORT {settings.METRICS_PORT} cannot be opened: .+"):
             serve_metrics()
+
+
+def test_a_job_runs_without_its_origin_and_its_lines_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker without traces runs the jobs of a web server with traces."""
+    seen: dict[str, Any] = {}
+
+    async def process(self: Worker, context: JobContext) -> None:
+        seen.update(arguments=context.job.task_kwargs, origin=ORIGIN.get(), log=get_contextvars())
+
+    monkeypatch.setattr(Worker, "_process_job", process)
+    arguments = {"order_id": "1", "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    job = Job(id=7, queue="mail", lock=None, queueing_lock=None, task_name="send_mail", task_kwargs={**arguments})
+    context = JobContext(app=app, job=job, start_timestamp=0, abort_reason=lambda: None)
+    asyncio.run(QueueWorker(app=app)._process_job(context))
+    assert seen == {"arguments": {"order_id": "1"}, "origin": arguments["traceparent"], "log": {"job_id": 7}}

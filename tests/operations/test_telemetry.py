@@ -99,6 +99,8 @@ def test_requests_jobs_statements_and_outgoing_requests_have_spans_without_secre
     with worker(settings_of_processes):
         job = collector.wait_for("job send_sign_in_code")
     assert attributes(job)["error.type"] == "ConnectionRefusedError"
+    request = collector.wait_for("POST /api/auth/magic-link")
+    assert (job.trace_id, job.parent_span_id) == (request.trace_id, request.span_id)
     assert "SELECT" in {each.name for each in collector.children(job)}
     sent = b"".join(collector.received)
     secrets = (ADDRESS, CODE, PASSWORD, QUERY, staff, "staff-secret", "987654")

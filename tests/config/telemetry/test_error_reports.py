@@ -52,6 +52,13 @@ def test_a_report_has_the_lines_of_code_and_no_value(collector: Collector, handl
     assert [each for each in SECRETS if each.encode() in b"".join(collector.received)] == []
 
 
+def test_a_record_of_a_job_names_the_job(collector: Collector, handler: ErrorReportHandler) -> None:
+    with structlog.contextvars.bound_contextvars(job_id=77):
+        logging.getLogger("procrastinate.worker").error("Job send_mail[77]() ended with status: Error")
+    handler.flush()
+    assert collector.reports[0]["tags"] == {"job_id": "77"}
+
+
 def test_structured_records_are_reported_with_the_ids_that_lead_to_the_log(
     collector: Collector, handler: ErrorReportHandler
 ) -> None:
