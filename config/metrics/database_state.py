@@ -31,8 +31,8 @@ STATE: dict[str, tuple[tuple[str, ...], str]] = {
     "qasima_stripe_events_unsettled": ((), "Events of Stripe that wait to be settled"),
     "qasima_stripe_events_oldest_unsettled_seconds": ((), "Age of the oldest event that waits to be settled"),
     "qasima_stripe_events_set_aside": ((), "Events of Stripe whose settling failed too often"),
-    "qasima_holds": ((), "Active holds of credit for open payments"),
-    "qasima_holds_minor": ((), "Credit that active holds set aside, smallest unit"),
+    "qasima_holds": (("age",), "Active holds of credit for open payments: of the last hour, day, week, or older"),
+    "qasima_holds_minor": (("age",), "Credit that active holds set aside, smallest unit"),
     "qasima_holds_oldest_seconds": ((), "Age of the oldest active hold"),
     "qasima_payments_waiting": (("status",), "Payments that wait for a customer or a bank"),
     "qasima_payments_unanswered": ((), "Payments whose outcome at Stripe is unknown after their lease"),
@@ -44,6 +44,7 @@ STATE: dict[str, tuple[tuple[str, ...], str]] = {
     "qasima_outside_calls_held": ((), "1 while a restored database sends no mail, event or charge"),
     "qasima_database_connections": (("state",), "Connections to the database by state"),
     "qasima_database_max_connections": ((), "How many connections PostgreSQL accepts"),
+    "qasima_log_archiving_fails": ((), "1 while PostgreSQL cannot archive its log for the backups"),
     "qasima_database_bytes": ((), "Size of the database"),
 }
 # Without a broker no event is meant to be delivered, so these would alert for ever.

@@ -36,10 +36,11 @@ def count_request(request: HttpRequest, status: int, seconds: float) -> None:
     now = time.monotonic()
     if now - _read_pool_at > _POOL_SECONDS:
         _read_pool_at = now
-        _read_pool()
+        read_pool()
 
 
-def _read_pool() -> None:
+def read_pool() -> None:
+    """Measures this process's pool now."""
     pool = getattr(connection, "_connection_pools", {}).get(connection.alias)
     if pool is None:
         return

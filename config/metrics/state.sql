@@ -15,9 +15,13 @@ WITH job AS (
     FROM (SELECT attempts, received_at FROM orders_stripeevent WHERE settled_at IS NULL
            ORDER BY received_at LIMIT 100000) AS unsettled
 ), hold AS (
-  SELECT count(*) AS number, coalesce(sum(amount_minor), 0) AS amount, min(created_at) AS oldest
-    FROM (SELECT amount_minor, created_at FROM billing_hold WHERE status = 'active'
-           ORDER BY created_at LIMIT 100000) AS active
+  SELECT amount_minor, created_at,
+         CASE WHEN created_at > now() - interval '1 hour' THEN 'hour' WHEN created_at > now() - interval '1 day' THEN 'day'
+              WHEN created_at > now() - interval '7 days' THEN 'week' ELSE 'older' END AS age
+    FROM billing_hold WHERE status = 'active' ORDER BY created_at LIMIT 100000
+), hold_age AS (
+  SELECT age, count(amount_minor) AS number, coalesce(sum(amount_minor), 0) AS amount
+    FROM unnest(ARRAY['hour', 'day', 'week', 'older']) AS age LEFT JOIN hold USING (age) GROUP BY age
 ), campaign AS (
   SELECT c.name, c.budget_minor, c.budget_minor - coalesce(sum(n.used), 0) AS remaining
     FROM promos_campaign c LEFT JOIN promos_budgetcounter n ON n.campaign_id = c.id
@@ -56,9 +60,10 @@ SELECT name, labels, value::float8
     SELECT 'qasima_stripe_events_oldest_unsettled_seconds', '{}', coalesce(extract(epoch FROM now() - oldest), 0)
       FROM inbox
     UNION ALL SELECT 'qasima_stripe_events_set_aside', '{}', aside FROM inbox
-    UNION ALL SELECT 'qasima_holds', '{}', number FROM hold
-    UNION ALL SELECT 'qasima_holds_minor', '{}', amount FROM hold
-    UNION ALL SELECT 'qasima_holds_oldest_seconds', '{}', coalesce(extract(epoch FROM now() - oldest), 0) FROM hold
+    UNION ALL SELECT 'qasima_holds', jsonb_build_object('age', age), number FROM hold_age
+    UNION ALL SELECT 'qasima_holds_minor', jsonb_build_object('age', age), amount FROM hold_age
+    UNION ALL
+    SELECT 'qasima_holds_oldest_seconds', '{}', coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM hold
     UNION ALL
     SELECT 'qasima_payments_waiting', jsonb_build_object('status', status), count(*) FROM orders_payment
      WHERE status IN ('open', 'processing') GROUP BY status
@@ -83,5 +88,8 @@ SELECT name, labels, value::float8
       FROM pg_stat_activity WHERE datname = current_database() GROUP BY state
     UNION ALL
     SELECT 'qasima_database_max_connections', '{}', current_setting('max_connections')::numeric
+    UNION ALL
+    SELECT 'qasima_log_archiving_fails', '{}',
+           coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)::int FROM pg_stat_archiver
     UNION ALL SELECT 'qasima_database_bytes', '{}', pg_database_size(current_database())
   ) AS found

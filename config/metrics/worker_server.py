@@ -8,6 +8,7 @@ from django.conf import settings
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from config.metrics.endpoint import is_allowed
+from config.metrics.process import read_pool
 
 
 def serve_metrics() -> None:
@@ -35,6 +36,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif not is_allowed(self.headers.get("Authorization", "")):
             self._answer(401, b"", "text/plain")
         else:
+            read_pool()
             self._answer(200, generate_latest(REGISTRY), CONTENT_TYPE_LATEST)
 
     def _answer(self, status: int, body: bytes, content_type: str) -> None:

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from io import StringIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
@@ -13,11 +14,12 @@ from django.utils import timezone
 
 from billing.jobs import enqueue
 from billing.models import Verification
+from billing.use_cases.ledger.hold_credit import hold_credit
 from config.metrics.database_state import _STATEMENT, STATE, DatabaseState
 from config.metrics.endpoint import render_metrics
 from orders.models import Break, DeadLetter, OutboxEvent, StripeEvent
 from promos.models import Campaign
-from tests.factories import CampaignFactory
+from tests.factories import CampaignFactory, CustomerFactory, give_credit
 
 pytestmark = pytest.mark.django_db
 
@@ -51,7 +53,8 @@ def test_an_idle_service_has_zeros_and_one_query(django_assert_num_queries: Any)
         found = collect()
     assert found["qasima_database_up", ""] == 1
     zeros = ("events_undelivered", "events_refused", "received_events_set_aside", "stripe_events_unsettled")
-    assert {found[f"qasima_{name}", ""] for name in (*zeros, "holds", "jobs_failed", "workers")} == {0}
+    assert {found[f"qasima_{name}", ""] for name in (*zeros, "jobs_failed", "workers")} == {0}
+    assert {found["qasima_holds", age] for age in ("hour", "day", "week", "older")} == {0}
     assert found["qasima_database_max_connections", ""] > 0
 
 
@@ -77,6 +80,25 @@ def test_unfinished_work_is_counted_with_its_age() -> None:
     assert found["qasima_breaks_open", "dispute"] == 1
     assert (found["qasima_jobs", "default"], found["qasima_jobs_failed", ""]) == (1, 1)
     assert 0 <= found["qasima_jobs_oldest_seconds", "default"] < 60
+
+
+def test_holds_are_counted_by_their_age() -> None:
+    now = timezone.now()
+    for number, hours in enumerate((0, 2, 3, 200)):
+        customer = CustomerFactory.create()
+        give_credit(customer, 100)
+        hold_credit(
+            customer_id=customer.pk, amount_minor=10 + number, order_id=uuid4(), now=now - timedelta(hours=hours)
+        )
+    found = collect()
+    ages = ("hour", "day", "week", "older")
+    assert [found["qasima_holds", age] for age in ages] == [1, 2, 0, 1]
+    assert [found["qasima_holds_minor", age] for age in ages] == [10, 23, 0, 13]
+    assert 200 * 3600 <= found["qasima_holds_oldest_seconds", ""] < 201 * 3600
+
+
+def test_a_log_that_is_not_archived_is_told() -> None:
+    assert collect()["qasima_log_archiving_fails", ""] == 0
 
 
 def test_a_campaigns_budget_is_told() -> None:
