@@ -58,6 +58,7 @@ class OwnServer:
             "DATABASE_URL": self.url,
             "SECRET_KEY": "only-a-drill-signs-with-this-0123456789-abcdefghij",
             "JWT_SECRET": "only-a-drill-signs-tokens-with-this-0123456789",
+            "LEDGER_SIGNING_SECRET": "only-a-drill-signs-heads-with-this-0123456789",
             "ALLOWED_HOSTS": "localhost",
         }
         return check([sys.executable, "manage.py", *arguments], environment, cwd=PROJECT)
