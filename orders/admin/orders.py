@@ -37,6 +37,7 @@ from billing.admin.console.filters import DayRangeFilter
 from billing.admin.ledger import ENTRY_COLUMNS, PROPOSE_PERMISSION, customer_link, entry_rows, keys_of_customers
 from billing.language import name_role, say
 from billing.models import LedgerEntry, Subscription
+from orders.admin.books.issued_documents import documents_panel
 from orders.admin.mails import mail_view, mails_view
 from orders.admin.order_acts import close_view, has_open_payment, refund_view
 from orders.admin.organizations import keys_of_organizations, organization_link
@@ -186,6 +187,7 @@ class OrderAdmin(ReadOnlyAdmin):
             yield _payment_panel(payment)
             if payment.paid_at:
                 yield refunds_panel(payment)
+        yield documents_panel(record)
         yield _consequences_panel(record)
 
     def links(self, record: Any) -> Iterable[Tool]:

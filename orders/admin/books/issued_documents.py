@@ -22,15 +22,17 @@ from billing.admin.console.display import (
     badge,
     change_url,
     link,
+    list_url,
     moment,
 )
 from billing.admin.console.filters import DayRangeFilter
 from billing.admin.ledger import order_link
 from billing.language import say
-from orders.models import Document
+from orders.models import Document, Order
 from orders.use_cases.documents.render_document import render_document
 
 _POINTS_OF_PERCENT = 100
+_NEWEST = 5
 
 
 @admin.register(Document)
@@ -144,6 +146,26 @@ class DocumentAdmin(ReadOnlyAdmin):
 
     def _link(self, document: Document) -> Text:
         return link(document.name, change_url(self.model_label, document.pk))
+
+
+def documents_panel(order: Order) -> Panel:
+    """Builds the panel of an order's newest documents; one query."""
+    return Panel(
+        title="Invoices, receipts and credit notes",
+        columns=[Column("Number"), Column("Kind"), Column("Day"), Column("Total", right=True)],
+        rows=[
+            (
+                link(each.name, change_url("orders_document", each.pk)),
+                badge(each.get_kind_display()),
+                moment(each.supplied_at),
+                amount(each.total_minor),
+            )
+            for each in Document.objects.filter(order=order).order_by("-supplied_at", "-id")[:_NEWEST]
+        ],
+        empty="None was issued yet.",
+        more_title="All documents of this order",
+        more_url=list_url("orders_document", order_id=str(order.pk)),
+    )
 
 
 def _notes(document: Document) -> QuerySet[Document, Document]:

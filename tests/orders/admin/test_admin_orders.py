@@ -13,8 +13,10 @@ from django.utils import timezone
 from billing.actor import AUDITOR, SOVEREIGN_ADMIN, SUPERADMIN
 from billing.models import LedgerEntry, Subscription
 from billing.use_cases.ledger.hold_credit import hold_credit
-from orders.models import Order, OutboxEvent
+from orders.models import Document, Order, OutboxEvent
 from orders.use_cases.checkout.place_order import CheckoutRequest, place_order
+from orders.use_cases.documents.issue_documents import issue_documents
+from orders.use_cases.payments.request_refund import refund_order
 from promos.models import Redemption
 from promos.use_cases.change_code import pause_code, retire_code
 from tests.console import NO_ROLE, client_of, create_user, place_orders
@@ -65,6 +67,25 @@ def test_list_and_page_show_that_the_code_was_retired_later(client: Client, orde
     assert not any("retired" in client.get(address).content.decode() for address in addresses)
     retire_code(code="WELCOME", by=actor())
     assert all(RETIRED in client.get(address).content.decode() for address in addresses)
+
+
+def test_the_page_links_to_the_documents_of_the_order(client: Client, order: Order) -> None:
+    address = page_of("orders_order", order.pk)
+    assert "None was issued yet." in client.get(address).content.decode()
+    issue_documents()
+    refund_order(order_id=order.pk, card_minor=None, why="changed mind", by=actor())
+    issue_documents()
+    receipt, note = Document.objects.order_by("supplied_at")
+    with CaptureQueriesContext(connection) as counted:
+        page = client.get(address).content.decode()
+    assert len(counted) == ORDER_QUERIES
+    for document in (receipt, note):
+        assert f'href="{page_of("orders_document", document.pk)}">{document.name}</a>' in page
+    assert f'href="/admin/orders/document/?order_id={order.pk}"' in page
+
+
+# The session and the user with permissions, the figures beside the menu, the order, and each panel.
+ORDER_QUERIES = 12
 
 
 def test_the_page_links_to_everything_that_the_order_caused(client: Client, order: Order) -> None:
