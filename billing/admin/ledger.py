@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from billing.actor import CUSTOMER, SYSTEM
 from billing.admin.audit import name_channel
 from billing.admin.console.acts import confirm_act, find_for_act
 from billing.admin.console.base import ReadOnlyAdmin, View
@@ -31,10 +32,11 @@ from billing.admin.console.display import (
     two_lines,
 )
 from billing.admin.console.filters import DayRangeFilter
+from billing.admin.console.people import name_of
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
 from billing.errors import EntryNotReversible
-from billing.language import name_role, say
+from billing.language import name_person, name_role, say
 from billing.locks import lock_account
 from billing.models import Customer, Hold, LedgerEntry
 from billing.queries import exists_per_row
@@ -119,8 +121,8 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerEntry, LedgerEntry]:
         undone = exists_per_row(LedgerEntry.objects.filter(reverses=OuterRef("pk")))
-        entries = LedgerEntry.objects.select_related("account__customer").annotate(is_reversed=undone)
-        return entries
+        entries = LedgerEntry.objects.select_related("account__customer")
+        return entries.annotate(is_reversed=undone, actor_name=name_of("actor_id"))
 
     def search_filter(self, term: str) -> Q:
         try:
@@ -179,7 +181,9 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         if record.reverses_id:
             url = change_url("billing_ledgerentry", record.reverses_id)
             yield Fact("Reverses", link(short_id(record.reverses_id), url))
-        yield Fact("By", f"{name_role(record.actor_role)}{say(', ')}{name_channel(record.channel)}")
+        is_staff = record.actor_role not in (CUSTOMER, SYSTEM)
+        by = name_person(record.actor_name, record.actor_role) if is_staff else name_role(record.actor_role)
+        yield Fact("By", f"{by}{say(', ')}{name_channel(record.channel)}")
         yield Fact("User id", code(record.actor_id))
         yield Fact("Address", record.address or NOTHING)
         yield Fact("Entry id", code(record.pk))

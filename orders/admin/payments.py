@@ -26,6 +26,7 @@ from billing.admin.console.display import (
     pretty,
     state_badge,
 )
+from billing.admin.console.people import name_of
 from billing.admin.ledger import customer_link, order_link
 from billing.language import say
 from billing.local_time import local_day
@@ -174,7 +175,7 @@ class RefundAdmin(ReadOnlyAdmin):
     search_help_text = "Refund or order id; Stripe's id of the refund"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Refund, Refund]:
-        return Refund.objects.all()
+        return Refund.objects.annotate(requester_name=name_of("requested_by"))
 
     def search_filter(self, term: str) -> Q:
         try:
@@ -212,7 +213,7 @@ class RefundAdmin(ReadOnlyAdmin):
         yield Fact("Order", self.order_named(record))
         yield Fact("Amount", self.amount_refunded(record))
         yield Fact("Reason", record.reason)
-        yield Fact("Requested by", code(record.requested_by))
+        yield Fact("Requested by", record.requester_name)
         yield Fact("Requested", self.when(record))
         yield Fact("Closed", self.closed(record))
         yield Fact("At Stripe", code(record.stripe_refund_id))

@@ -35,6 +35,7 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.filters import one_of
 from billing.admin.console.pages import form_page
+from billing.admin.console.people import name_of
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of, staff_of
 from billing.admin.console.submission import Done, Submission
@@ -135,7 +136,8 @@ class CampaignAdmin(RecordAdmin):
     sortable_by = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign, Campaign]:
-        return campaigns_with_use().select_related("figures").order_by(*self.ordering)
+        named = {"drafter_name": name_of("drafted_by"), "approver_name": name_of("approved_by")}
+        return campaigns_with_use().select_related("figures").annotate(**named).order_by(*self.ordering)
 
     def search_filter(self, term: str) -> Q:
         return Q(name__icontains=term) | Q(purpose__icontains=term) | Q(owner_email__icontains=term)
@@ -192,8 +194,10 @@ class CampaignAdmin(RecordAdmin):
         yield Fact("Purpose", record.purpose or NOTHING)
         yield Fact("Owner", self.owner(record))
         yield Fact("Expect a rush", say("yes" if record.hot else "no"))
-        yield Fact("Drafted by", record.drafted_by)
-        yield Fact("Approved by", record.approved_by or NOTHING)
+        # Nobody drafted the campaign that each installation has.
+        if not record.is_default:
+            yield Fact("Drafted by", record.drafter_name)
+            yield Fact("Approved by", record.approver_name or NOTHING)
         yield Fact("Drafted", moment(record.created_at))
         yield Fact("Last changed", moment(record.updated_at))
 
@@ -355,7 +359,7 @@ class CampaignAdmin(RecordAdmin):
         yield Fact("State", self.state(campaign))
         yield Fact("Budget used", self.use(campaign))
         yield Fact("Valid", self.window(campaign))
-        yield Fact("Drafted by", campaign.drafted_by)
+        yield Fact("Drafted by", campaign.drafter_name)
 
     def _page(self, campaign: Campaign) -> str:
         return change_url(self.model_label, campaign.pk)

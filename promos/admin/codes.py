@@ -8,8 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import CharField, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce, NullIf
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -32,12 +31,12 @@ from billing.admin.console.display import (
     two_lines,
 )
 from billing.admin.console.pages import form_page, record_page
+from billing.admin.console.people import name_of
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from billing.language import say
 from billing.local_time import local_text
-from billing.models import User
 from promos.errors import InvalidPromo
 from promos.models import Campaign, PromoCode
 from promos.queries import normal_code
@@ -84,11 +83,8 @@ class PromoCodeAdmin(CodeStatesAdmin):
     ordering = ("-created_at", "-id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PromoCode, PromoCode]:
-        email = Subquery(User.objects.filter(sub=OuterRef("issued_by")).values("email")[:1])
-        issuer = Coalesce(NullIf(email, Value("")), "issued_by", output_field=CharField())
-        return with_state(
-            codes_as_listed().select_related("campaign").annotate(issuer_name=issuer), now=timezone.now()
-        )
+        codes = codes_as_listed().select_related("campaign").annotate(issuer_name=name_of("issued_by"))
+        return with_state(codes, now=timezone.now())
 
     def search_filter(self, term: str) -> Q:
         # Codes are stored in upper case, so they need not be converted one by one.

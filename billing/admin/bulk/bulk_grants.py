@@ -34,6 +34,7 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.filters import one_of
 from billing.admin.console.pages import form_page
+from billing.admin.console.people import name_of
 from billing.admin.console.proposed import done_or_proposed
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
@@ -83,7 +84,7 @@ class BulkGrantAdmin(RecordAdmin):
     actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BulkGrant, BulkGrant]:
-        return BulkGrant.objects.all()
+        return BulkGrant.objects.annotate(drafter_name=name_of("drafted_by"))
 
     def search_filter(self, term: str) -> Q:
         rows = BulkGrantRow.objects.filter(user_id=term).values("bulk_grant_id")
@@ -138,7 +139,7 @@ class BulkGrantAdmin(RecordAdmin):
             for result, rows, minor in _results(record):
                 yield Fact(result, format_html("{} ({})", amount(minor), f"{rows:,}"))
         yield Fact("Why", record.reason)
-        yield Fact("Drafted by", record.drafted_by)
+        yield Fact("Drafted by", record.drafter_name)
         yield Fact("Started", moment(record.started_at))
         yield Fact("Finished", moment(record.finished_at))
 

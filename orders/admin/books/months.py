@@ -5,8 +5,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html_join
 
@@ -17,6 +18,7 @@ from billing.admin.console.pages import form_page
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from billing.database.replica import iterate_from_replica
+from billing.admin.console.people import name_of
 from billing.language import say
 from orders.errors import InvalidMonth
 from orders.models import ClosedMonth
@@ -55,6 +57,9 @@ class ClosedMonthAdmin(RecordAdmin):
         try:
             return Q(month=read_month(term).first_day)
         except InvalidMonth:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ClosedMonth, ClosedMonth]:
+        return ClosedMonth.objects.annotate(closer_name=name_of("closed_by")).order_by(*self.ordering)
+
             return Q(pk=None)
 
     @admin.display(description="Month")
@@ -66,8 +71,8 @@ class ClosedMonthAdmin(RecordAdmin):
         return moment(closed.closed_at)
 
     @admin.display(description="Closed by")
-    def who(self, closed: ClosedMonth) -> Text:
-        return closed.closed_by
+    def who(self, closed: Any) -> Text:
+        return str(closed.closer_name)
 
     @admin.display(description="Credit at its end")
     def credit(self, closed: ClosedMonth) -> Text:
@@ -80,7 +85,7 @@ class ClosedMonthAdmin(RecordAdmin):
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         facts = record.facts
         yield Fact("Closed", moment(record.closed_at))
-        yield Fact("Closed by", record.closed_by)
+        yield Fact("Closed by", record.closer_name)
         yield Fact("Lines of the journal", f"{facts['journal']['lines']:,}")
         yield Fact("SHA-256 of the journal", code(facts["journal"]["sha256"]))
         yield Fact("To publish", code(record.hash))

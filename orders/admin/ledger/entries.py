@@ -139,8 +139,8 @@ class DescribedLedgerEntryAdmin(LedgerEntryAdmin):
         return LedgerChangeList
 
     @admin.display(description="Time and author")
-    def when_and_who(self, entry: LedgerEntry) -> Text:
-        author = entry.actor_id if entry.actor_role != CUSTOMER else name_role(entry.actor_role)
+    def when_and_who(self, entry: Any) -> Text:
+        author = entry.actor_name if entry.actor_role != CUSTOMER else name_role(entry.actor_role)
         return two_lines(moment(entry.created_at), clipped(f"{author}{say(', ')}{name_channel(entry.channel)}"))
 
     @admin.display(description="Customer and reason")

@@ -1,6 +1,7 @@
 """The page that explains a customer's balance lot by lot, or what paid an order or a month."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from billing.admin.console.display import (
     short_id,
     state_badge,
 )
+from billing.admin.console.people import names_of
 from billing.admin.console.request_actor import actor_of
 from billing.admin.ledger import customer_link
 from billing.errors import CustomerNotFound
@@ -59,7 +61,8 @@ def explain_page(admin: Any, request: HttpRequest) -> HttpResponse:
     else:
         title = "Where this balance comes from"
         facts = [Fact("Customer", customer_link(explained.customer)), *position_facts(explained.position)]
-        panels = [_lot_panel(each) for each in explained.lots]
+        names = _names(each.origin for each in explained.lots)
+        panels = [_lot_panel(each, names) for each in explained.lots]
     context = {
         **admin.admin_site.each_context(request),
         "title": say(title),
@@ -84,7 +87,7 @@ def _file(content: bytes) -> HttpResponse:
     return HttpResponse(content, content_type="application/pdf", headers=headers)
 
 
-def _lot_panel(explained: ExplainedLot) -> Panel:
+def _lot_panel(explained: ExplainedLot, names: Mapping[str, str]) -> Panel:
     """Returns one lot: its origin as facts, and its uses as a table."""
     lot = explained.lot
     expires = moment(lot.expires_at) if lot.expires_at else say("never")
@@ -96,7 +99,7 @@ def _lot_panel(explained: ExplainedLot) -> Panel:
             Fact("Brought", amount(lot.brought_minor)),
             Fact("Class", say(lot.credit_class)),
             Fact("Expires", expires),
-            *_origin_facts(explained.origin),
+            *_origin_facts(explained.origin, names),
         ],
         columns=[
             Column("Time"),
@@ -125,12 +128,18 @@ def _order(order_id: UUID | None) -> Text:
     return link(short_id(order_id), f"?order={order_id}")
 
 
-def _origin_facts(origin: Origin) -> Iterable[Fact]:
+def _names(origins: Iterable[Origin]) -> dict[str, str]:
+    """Returns the names of those who posted, issued and approved the credit, by user id; one query."""
+    ids = [(each.actor_id, each.issued_by, each.batch_approved_by, each.campaign_approved_by) for each in origins]
+    return {"": "", **names_of(filter(None, chain.from_iterable(ids)))}
+
+
+def _origin_facts(origin: Origin, names: Mapping[str, str]) -> Iterable[Fact]:
     yield Fact("Ledger entry", link(moment(origin.at), change_url("billing_ledgerentry", origin.entry_id)))
     yield Fact("Reason", code(origin.reason))
     if origin.note:
         yield Fact("Note", origin.note)
-    yield Fact("Posted by", code(origin.actor_id))
+    yield Fact("Posted by", names[origin.actor_id])
     if origin.redemption_id is None:
         return
     yield Fact(
@@ -139,11 +148,11 @@ def _origin_facts(origin: Origin) -> Iterable[Fact]:
     yield Fact("Batch" if origin.batch else "Voucher", code(origin.code))
     if origin.card_serial is not None:
         yield Fact("Card", f"{origin.card_serial}")
-    yield Fact("Issued by", code(origin.issued_by))
+    yield Fact("Issued by", names[origin.issued_by or ""])
     if origin.batch:
-        yield Fact("Batch approved by", code(origin.batch_approved_by))
+        yield Fact("Batch approved by", names[origin.batch_approved_by or ""])
     yield Fact("Campaign", link(origin.campaign, change_url("promos_campaign", origin.campaign_id)))
-    yield Fact("Campaign approved by", code(origin.campaign_approved_by) if origin.campaign_approved_by else NOTHING)
+    yield Fact("Campaign approved by", names[origin.campaign_approved_by or ""] or NOTHING)
 
 
 def _order_facts(explained: ExplainedOrder) -> Iterable[Fact]:
@@ -164,6 +173,7 @@ def _order_facts(explained: ExplainedOrder) -> Iterable[Fact]:
 
 
 def _sources_panel(explained: ExplainedOrder) -> Panel:
+    names = _names(each.origin for each in explained.sources)
     return Panel(
         title="Credit that paid it",
         columns=[
@@ -180,7 +190,7 @@ def _sources_panel(explained: ExplainedOrder) -> Panel:
                 code(origin.reason),
                 code(origin.code) if origin.code else NOTHING,
                 origin.campaign or NOTHING,
-                code(origin.issued_by) if origin.issued_by else NOTHING,
+                names[origin.issued_by or ""] or NOTHING,
                 amount(source.part_minor),
             )
             for source in explained.sources

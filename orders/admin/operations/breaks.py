@@ -12,8 +12,9 @@ from django.urls import reverse
 
 from billing.admin.console.acts import confirm_act, find_for_act
 from billing.admin.console.base import ReadOnlyAdmin, View
-from billing.admin.console.display import Fact, Text, Tool, badge, change_url, code, moment, short_stripe_id
+from billing.admin.console.display import NOTHING, Fact, Text, Tool, badge, change_url, code, moment, short_stripe_id
 from billing.admin.console.filters import OpenFilter
+from billing.admin.console.people import name_of
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
 from billing.admin.ledger import order_link
@@ -95,7 +96,7 @@ class BreakAdmin(ReadOnlyAdmin):
     search_help_text = "Stripe's id, or an order's"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Break, Break]:
-        return Break.objects.all()
+        return Break.objects.annotate(closer_name=name_of("closed_by"))
 
     def search_filter(self, term: str) -> Q:
         try:
@@ -135,7 +136,7 @@ class BreakAdmin(ReadOnlyAdmin):
             yield Fact(name.capitalize(), _detail(record, name, value))
         yield Fact("Found", self.when(record))
         yield Fact("Closed", moment(record.closed_at))
-        yield Fact("Closed by", code(record.closed_by))
+        yield Fact("Closed by", record.closer_name or NOTHING)
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
         if record.closed_at is None and request.user.has_perm("orders.change_break"):

@@ -8,7 +8,7 @@ from uuid import UUID
 from cryptography.fernet import InvalidToken
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
@@ -35,6 +35,7 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.forms import ReasonForm
 from billing.admin.console.pages import form_page
+from billing.admin.console.people import name_of
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from billing.language import say
@@ -97,6 +98,9 @@ class WebhookEndpointAdmin(RecordAdmin):
     actions = None
     add_title = "Register a webhook"
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEndpoint, WebhookEndpoint]:
+        return WebhookEndpoint.objects.annotate(registrar_name=name_of("created_by")).order_by(*self.ordering)
+
     def search_filter(self, term: str) -> Q:
         return Q(url__icontains=term)
 
@@ -136,7 +140,7 @@ class WebhookEndpointAdmin(RecordAdmin):
         if record.previous_secret_until:
             yield Fact("The earlier secret signs until", moment(record.previous_secret_until))
         yield Fact("Registered", moment(record.created_at))
-        yield Fact("Registered by", record.created_by)
+        yield Fact("Registered by", record.registrar_name)
         yield Fact("Id", code(record.pk))
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:

@@ -25,6 +25,7 @@ from billing.admin.console.display import (
     two_lines,
 )
 from billing.admin.console.pages import form_page
+from billing.admin.console.people import name_of
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from billing.language import say
@@ -50,7 +51,8 @@ class DealerAdmin(RecordAdmin):
     add_title = "Add a dealer"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Dealer, Dealer]:
-        return Dealer.objects.select_related("figures")
+        named = {"adder_name": name_of("created_by"), "user_name": name_of("user_id")}
+        return Dealer.objects.select_related("figures").annotate(**named)
 
     def search_filter(self, term: str) -> Q:
         return Q(name__icontains=term) | Q(user_id=term)
@@ -60,8 +62,8 @@ class DealerAdmin(RecordAdmin):
         return dealer.name
 
     @admin.display(description="User")
-    def user(self, dealer: Dealer) -> Text:
-        return dealer.user_id or NOTHING
+    def user(self, dealer: Any) -> Text:
+        return dealer.user_name or NOTHING
 
     @admin.display(description="Active cards")
     def held(self, dealer: Dealer) -> Text:
@@ -93,7 +95,7 @@ class DealerAdmin(RecordAdmin):
             yield Fact("Credit of redeemed cards", amount(figures.credit_minor))
             yield Fact("Figures as of", moment(figures.as_of))
         yield Fact("Added", moment(record.created_at))
-        yield Fact("Added by", record.created_by)
+        yield Fact("Added by", record.adder_name)
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         yield history_panel(object_type="dealer", object_id=str(record.pk))

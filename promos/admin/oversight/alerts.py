@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
@@ -23,6 +23,7 @@ from billing.admin.console.display import (
     part_of_amount,
 )
 from billing.admin.console.filters import OpenFilter
+from billing.admin.console.people import name_of
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
 from billing.language import say
@@ -65,6 +66,9 @@ class AlertAdmin(ReadOnlyAdmin):
     list_filter = (OpenFilter, "kind")
     search_fields = ("subject",)
     search_help_text = "Address, user id, or name of a batch, campaign or voucher"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Alert, Alert]:
+        return Alert.objects.annotate(closer_name=name_of("closed_by"))
 
     def search_filter(self, term: str) -> Q:
         # Of a range, the name of the batch precedes the serial numbers.
@@ -110,7 +114,7 @@ class AlertAdmin(ReadOnlyAdmin):
         yield Fact("Last seen", moment(record.last_seen_at))
         if record.closed_at:
             yield Fact("Closed", moment(record.closed_at))
-            yield Fact("Closed by", code(record.closed_by))
+            yield Fact("Closed by", record.closer_name)
 
     def links(self, record: Any) -> Iterable[Tool]:
         narrowed = {
