@@ -1,6 +1,7 @@
-"""Closed months, and the form that closes the next one."""
+"""Closed months, the form that closes the next one, and the figures of a month that is still open."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -9,22 +10,25 @@ from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html_join
+from django.utils.text import capfirst
 
 from billing.admin.console.base import RecordAdmin, View, find_or_404
 from billing.admin.console.display import Column, Fact, Panel, Text, Tool, amount, change_url, code, list_url, moment
 from billing.admin.console.forms import ReasonForm
 from billing.admin.console.pages import form_page
+from billing.admin.console.people import name_of
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done, Submission
 from billing.database.replica import iterate_from_replica
-from billing.admin.console.people import name_of
 from billing.language import say
 from orders.errors import InvalidMonth
 from orders.models import ClosedMonth
 from orders.use_cases.books.close_month import close_month, next_month_to_close
 from orders.use_cases.books.journal import hand_out_journal
-from orders.use_cases.books.month import Month, read_month
+from orders.use_cases.books.month import Month, month_of, read_month
+from orders.use_cases.books.roll_forward import roll_forward_of
 
 _TITLES = {
     "credit": "Credit of all customers",
@@ -53,13 +57,13 @@ class ClosedMonthAdmin(RecordAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ClosedMonth, ClosedMonth]:
+        return ClosedMonth.objects.annotate(closer_name=name_of("closed_by")).order_by(*self.ordering)
+
     def search_filter(self, term: str) -> Q:
         try:
             return Q(month=read_month(term).first_day)
         except InvalidMonth:
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ClosedMonth, ClosedMonth]:
-        return ClosedMonth.objects.annotate(closer_name=name_of("closed_by")).order_by(*self.ordering)
-
             return Q(pk=None)
 
     @admin.display(description="Month")
@@ -128,6 +132,45 @@ class ClosedMonthAdmin(RecordAdmin):
             facts=[Fact("Lines", f"{closed.facts['journal']['lines']:,}")],
             warning="The file names the order of each entry.",
         )
+
+    def reading_views(self) -> Sequence[tuple[str, str, View]]:
+        return [("open/<str:name>/", "open", self.open_view)]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        links = [self._link_to_open(month_of(timezone.now()))]
+        return super().changelist_view(request, {"links": links, **(extra_context or {})})
+
+    def _link_to_open(self, month: Month) -> Tool:
+        return Tool(
+            say("Figures of %(month)s, still open", month=month.name),
+            reverse("admin:orders_closedmonth_open", args=[month.name]),
+        )
+
+    def open_view(self, request: HttpRequest, name: str) -> HttpResponse:
+        """Computes the figures of a month that is not closed. It may read all entries since the last closed month."""
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
+            raise PermissionDenied
+        now = timezone.now()
+        try:
+            month = read_month(name)
+        except InvalidMonth as error:
+            raise Http404 from error
+        if month.start > now:
+            raise Http404
+        closed = ClosedMonth.objects.filter(month=month.first_day).first()
+        if closed is not None:
+            return HttpResponseRedirect(change_url(self.model_label, closed.pk))
+        before = month_of(month.start - timedelta(days=1))
+        is_next = ClosedMonth.objects.filter(month=before.first_day).exists()
+        context = {
+            **self.admin_site.each_context(request),
+            "title": say("%(month)s, still open", month=month.name),
+            "crumbs": [(capfirst(self.plural), list_url(self.model_label)), (month.name, "")],
+            "facts": [*_period_facts(month), Fact("Computed", moment(now))],
+            "links": [] if is_next else [self._link_to_open(before)],
+            "panels": [_book_panel(book.name, book.as_json()) for book in roll_forward_of(month)],
+        }
+        return TemplateResponse(request, "admin/console_page.html", context)
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -19,7 +19,7 @@ from orders.models import ClosedMonth
 from orders.use_cases.books.close_month import close_month
 from orders.use_cases.books.journal import journal_totals, postings_of
 from orders.use_cases.books.month import Month, read_month
-from orders.use_cases.books.roll_forward import BOOKS, roll_forward
+from orders.use_cases.books.roll_forward import BOOKS, roll_forward_of
 
 READS = (roles(AUDITOR, FINANCE),)
 _BAD_MONTH = {400: "The month is not written as `2026-10`."}
@@ -170,7 +170,6 @@ def _figures(month: Month) -> dict[str, Any]:
 
 def _computed(month: Month) -> dict[str, dict[str, dict[str, int]]]:
     found: dict[str, dict[str, dict[str, int]]] = {}
-    closed = ClosedMonth.objects.filter(month__lt=month.first_day).order_by("-month").first()
-    for book in roll_forward(start=month.start, finish=month.finish, after=closed):
+    for book in roll_forward_of(month):
         found.setdefault(book.currency, {})[book.name] = book.as_json()
     return found

@@ -78,6 +78,12 @@ def roll_forward(*, start: datetime, finish: datetime, after: ClosedMonth | None
     return list(_books(found))
 
 
+def roll_forward_of(month: Month) -> list[Book]:
+    """Computes the roll-forward of an open month, from the figures of the last month that was closed before it."""
+    closed = ClosedMonth.objects.filter(month__lt=month.first_day).order_by("-month").first()
+    return roll_forward(start=month.start, finish=month.finish, after=closed)
+
+
 def _books(found: Mapping[tuple[str, str], Mapping[str, int]]) -> Iterator[Book]:
     for currency in sorted({settings.SOVEREIGN_CURRENCY, *(currency for currency, _ in found)}):
         for name, lines in BOOKS.items():

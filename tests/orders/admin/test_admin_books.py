@@ -6,11 +6,15 @@ from http import HTTPStatus
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
-from billing.actor import AUDITOR, SUPERADMIN
+from billing.actor import AUDITOR, DEALER, SUPERADMIN
+from billing.admin.console.display import amount
 from billing.models import AuditEntry
 from orders.models import ClosedMonth, PostingRule, VatRate
 from orders.use_cases.books.close_month import close_month, next_month_to_close
+from orders.use_cases.books.month import month_of
+from orders.use_cases.books.roll_forward import roll_forward_of
 from tests.console import client_of, create_user, form_errors, keep_books, place_orders
 from tests.factories import actor
 
@@ -37,6 +41,33 @@ def test_a_superadmin_closes_the_next_month_and_an_auditor_downloads_its_journal
     assert answer["Content-Disposition"] == f'attachment; filename="journal-{month.name}.csv"'
     exported = AuditEntry.objects.get(action="month.journal_exported")
     assert (exported.object_id, exported.reason) == (month.name, "audit")
+
+
+def test_the_figures_of_the_open_month_stand_beside_the_closed_ones() -> None:
+    place_orders(1)
+    auditor = client_of(create_user(AUDITOR))
+    months = reverse("admin:orders_closedmonth_changelist")
+    current, before = month_of(timezone.now()), next_month_to_close()
+    page, earlier = (reverse("admin:orders_closedmonth_open", args=[each.name]) for each in (current, before))
+    assert f'href="{page}"' in auditor.get(months).content.decode()
+    text = auditor.get(page).content.decode()
+    for book in roll_forward_of(current):
+        if book.name == "credit":
+            assert book.closing_minor > 0
+            assert str(amount(book.closing_minor)) in text and str(amount(book.lines["spent"], signed=True)) in text
+    assert f'href="{earlier}"' in text
+    closed = close_month(month=before, why="month end", by=actor())
+    assert f'href="{earlier}"' not in auditor.get(page).content.decode()
+    assert auditor.get(earlier)["Location"] == reverse("admin:orders_closedmonth_change", args=[closed.pk])
+
+
+def test_a_month_that_has_not_begun_or_is_none_has_no_figures() -> None:
+    auditor = client_of(create_user(AUDITOR))
+    for name in (month_of(timezone.now()).next.name, "2026-13", "x"):
+        assert auditor.get(reverse("admin:orders_closedmonth_open", args=[name])).status_code == HTTPStatus.NOT_FOUND
+    page = reverse("admin:orders_closedmonth_open", args=[month_of(timezone.now()).name])
+    assert auditor.post(page).status_code == HTTPStatus.FORBIDDEN
+    assert client_of(create_user(DEALER)).get(page).status_code == HTTPStatus.FORBIDDEN
 
 
 def test_finance_changes_a_rule_and_each_wrong_account_is_named() -> None:
