@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import get_language
 
-from billing.admin.console.display import Column, Panel, Text, code, link
+from billing.admin.console.display import Column, Panel, Text, code, link, two_lines
 from billing.language import say
 from orders.use_cases.mail.sample_mails import compose_sample, sample_names
 
@@ -22,11 +22,12 @@ def mails_view(request: HttpRequest) -> HttpResponse:
     languages = dict(settings.LANGUAGES)
     panel = Panel(
         title="Mails to customers and staff",
-        columns=[Column("Mail"), Column("Subject"), *(Column(name) for name in languages.values())],
+        columns=[Column("Mail"), *(Column(name) for name in languages.values())],
         rows=[
             (
-                code(name),
-                compose_sample(name, language=get_language() or settings.LANGUAGE_CODE).subject,
+                two_lines(
+                    compose_sample(name, language=get_language() or settings.LANGUAGE_CODE).subject, code(name)
+                ),
                 *(_links(name, language) for language in languages),
             )
             for name in sample_names()
