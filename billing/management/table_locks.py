@@ -77,6 +77,23 @@ def repeat_until_locked(work: Callable[[], object], *, wait_seconds: float) -> N
         time.sleep(PAUSE_SECONDS)
 
 
+@contextmanager
+def rolled_back_if_left_open(*, using: str) -> Iterator[None]:
+    """Ends the transactions that Django leaves open where this fails, so that it can be repeated.
+
+    Django puts the foreign keys and indexes of a migration off to its end. Where one of them fails, it does not end
+    the migration's transaction (`BaseDatabaseSchemaEditor.__exit__`), and every later statement fails too.
+    """
+    connection = connections[using]
+    before = len(connection.atomic_blocks)
+    try:
+        yield
+    except OperationalError as error:
+        while len(connection.atomic_blocks) > before:
+            connection.atomic_blocks[-1].__exit__(type(error), error, error.__traceback__)
+        raise
+
+
 def lock_tables_of_triggers(texts: Iterable[str], *, using: str) -> None:
     """Locks the tables on which this SQL makes triggers against writing, for the transaction that runs it."""
     named = {table for text in texts for table in _TRIGGER.findall(text)}

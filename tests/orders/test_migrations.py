@@ -144,6 +144,25 @@ def test_migrate_tries_again_until_the_service_lets_go_of_its_locks(
 
 
 @pytest.mark.usefixtures("scratch_database")
+def test_a_migration_whose_foreign_key_gets_no_lock_is_repeated_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Django makes foreign keys at the end of a migration, where it does not roll back by itself."""
+    before = rows(SCHEMA)
+    call_command("migrate", "promos", "0035", interactive=False, verbosity=0)
+    with psycopg.connect(**parameters(connection.settings_dict["NAME"])) as service:
+        service.execute("LOCK TABLE promos_promocode IN ROW EXCLUSIVE MODE")
+        pauses: list[list[tuple[str, ...]]] = []
+
+        def let_go(seconds: float) -> None:
+            pauses.append(rows("SELECT to_regclass('promos_usesnapshot') IS NULL"))
+            service.rollback()
+
+        monkeypatch.setattr("billing.management.table_locks.time.sleep", let_go)
+        call_command("migrate", interactive=False, verbosity=0)
+    assert pauses == [[("True",)]]
+    assert sorted(rows(SCHEMA)) == sorted(before)
+
+
+@pytest.mark.usefixtures("scratch_database")
 def test_changed_file_is_installed_and_no_other() -> None:
     before = recorded()
     with connection.cursor() as cursor:

@@ -40,6 +40,7 @@ from billing.management.table_locks import (
     lacks_lock,
     lock_tables_of_triggers,
     repeat_until_locked,
+    rolled_back_if_left_open,
     short_attempts,
 )
 from billing.models import InstalledSql
@@ -77,8 +78,13 @@ class Command(MigrateCommand):
         if options["migration_name"] and has_records(using=using):
             InstalledSql.objects.using(using).all().delete()
         install(changed_files("sql_before_tables", using=using), using=using, wait_seconds=wait_seconds)
+
+        def apply_migrations() -> None:
+            with rolled_back_if_left_open(using=using):
+                super(Command, self).handle(*args, **options)
+
         # A migration that was interrupted is not applied, and those before it are.
-        repeat_until_locked(lambda: super(Command, self).handle(*args, **options), wait_seconds=wait_seconds)
+        repeat_until_locked(apply_migrations, wait_seconds=wait_seconds)
         executor = MigrationExecutor(connections[using])
         # A database that is taken back to an older state keeps the functions that it has.
         if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
