@@ -30,6 +30,8 @@ graceful_timeout = 20 + drain_seconds
 # Longer than a gateway keeps an idle connection, so that the server never closes one that is about to be used.
 keepalive = 75
 forwarded_allow_ips = ""
+# The kernel's sending of a file would wait for a client that never reads, without any limit.
+sendfile = False
 # Each worker reports through this file that it is alive. A slow write to a disk would look like a worker that hangs.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
 control_socket_disable = True

@@ -1,10 +1,13 @@
 """The web server's worker: a thread handles a request only after all of it has arrived.
 
 gunicorn's threads read a request themselves, so a few dozen clients that send a byte now and then would occupy all
-of them. Here the event loop reads each connection until its request is complete. A client that needs longer than
-`REQUEST_SECONDS` gets a 408. A gateway that buffers requests does the same, and is not required.
+of them. Here the event loop reads each connection until its request is complete, and a thread never reads from a
+client. A client that needs longer than `REQUEST_SECONDS` gets a 408, a request longer than `MAX_REQUEST_BYTES` a 413,
+and a client that takes its answer too slowly is disconnected. A gateway that buffers both does the same, and is not
+required.
 """
 
+import errno
 import gc
 import os
 import re
@@ -19,13 +22,18 @@ from functools import partial
 from typing import Any
 
 from gunicorn import util
+from gunicorn.http.unreader import Unreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 # From the first byte of a request, or from the opening of its connection, to its last byte.
 REQUEST_SECONDS = 20
 # How long one send to a client that reads slowly may take, and how long its closed connection is read from.
 SEND_SECONDS, LINGER_SECONDS = 10, 2
-# The longest head, and the longest request that is awaited. The application refuses longer ones without reading them.
+# How long a client may take for an answer, and the bytes a second at which a long answer gets longer.
+ANSWER_SECONDS, ANSWER_BYTES_A_SECOND = 20, 64 * 1024
+# What the kernel is asked to keep of an answer, so that a client that reads slowly holds no thread for a short one.
+SEND_BUFFER_BYTES = 1024 * 1024
+# The longest head, and the longest request.
 MAX_HEAD_BYTES = 64 * 1024
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 # The bytes that the incomplete requests of one process may hold together.
@@ -36,7 +44,7 @@ DRAIN_SECONDS = int(os.environ.get("DRAIN_SECONDS") or 0)
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*(?=\r\n)")
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked")
 _EXPECTS_CONTINUE = re.compile(rb"\r\nexpect:[ \t]*100-continue")
-_LAST_CHUNK = re.compile(rb"\r\n0+[ \t]*(;[^\r\n]*)?\r\n([^\r\n]+\r\n)*\r\n\Z")
+_CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,16}")
 
 
 class Connection(TConn):
@@ -49,9 +57,12 @@ class Connection(TConn):
         self.received = bytearray()
         self.deadline = time.monotonic() + REQUEST_SECONDS
         self._body_start = 0
-        self._body_bytes: int | None = 0
+        # Where the request ends, as far as is known, and where the next chunk of its body begins.
+        self._end = 0
+        self._next_chunk: int | None = None
         self._linger = linger
         self.data_ready = True
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0))
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", SEND_SECONDS, 0))
 
@@ -76,18 +87,17 @@ class Connection(TConn):
         """Tells whether a thread can handle the request without waiting for more of it."""
         if not self._body_start and not self._find_body():
             return len(self.received) > MAX_HEAD_BYTES
-        arrived = len(self.received) - self._body_start
-        if len(self.received) > MAX_REQUEST_BYTES:
-            return True
-        if self._body_bytes is None:
-            # The search may begin in the head's last line end.
-            return _LAST_CHUNK.search(self.received, max(self._body_start - 2, len(self.received) - 1024)) is not None
-        return arrived >= self._body_bytes or self._body_bytes > MAX_REQUEST_BYTES
+        if self._next_chunk is not None:
+            return self._has_last_chunk(self._next_chunk) or self.is_too_large()
+        return len(self.received) >= self._end or self.is_too_large()
+
+    def is_too_large(self) -> bool:
+        return self._end > MAX_REQUEST_BYTES
 
     def take_received(self) -> bytes:
         """Returns the bytes that have arrived, and begins the next request."""
         received, self.received = bytes(self.received), bytearray()
-        self._body_start, self._body_bytes = 0, 0
+        self._body_start, self._end, self._next_chunk = 0, 0, None
         return received
 
     def close(self, graceful: bool = False) -> None:
@@ -101,16 +111,43 @@ class Connection(TConn):
         if end < 0:
             return False
         head = bytes(self.received[: end + 2]).lower()
-        self._body_start = end + 4
+        self._body_start = self._end = end + 4
         length = _CONTENT_LENGTH.search(head)
         if _CHUNKED.search(head):
-            self._body_bytes = None
+            self._next_chunk = self._body_start
         elif length:
             # The parser refuses a length of more digits.
-            self._body_bytes = int(length[1][:19])
-        if self._body_bytes != 0 and _EXPECTS_CONTINUE.search(head) and len(self.received) == self._body_start:
+            self._end += int(length[1][:19])
+        has_body = self._next_chunk is not None or self._body_start < self._end <= MAX_REQUEST_BYTES
+        if has_body and _EXPECTS_CONTINUE.search(head) and len(self.received) == self._body_start:
             self.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n", socket.MSG_DONTWAIT)
         return True
+
+    def _has_last_chunk(self, place: int) -> bool:
+        """Tells whether the last chunk has arrived, or what is no chunk, which the parser refuses."""
+        while (line_end := self.received.find(b"\r\n", place, place + MAX_HEAD_BYTES)) >= 0:
+            size = _CHUNK_SIZE.match(self.received, place)
+            if size is None:
+                return True
+            if int(size[0], 16) == 0:
+                # Trailers may follow, up to an empty line.
+                return (
+                    self.received.find(b"\r\n\r\n", line_end) >= 0 or len(self.received) > line_end + MAX_HEAD_BYTES
+                )
+            self._next_chunk = self._end = place = line_end + 2 + int(size[0], 16) + 2
+        return len(self.received) >= place + MAX_HEAD_BYTES
+
+
+class Arrived(Unreader):
+    """The bytes of a request that have arrived. A thread that reads beyond them finds the end, and never waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.was_exceeded = False
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        self.was_exceeded = True
+        return b""
 
 
 class WebWorker(ThreadWorker):
@@ -183,8 +220,15 @@ class WebWorker(ThreadWorker):
     def handle(self, conn: Connection) -> Any:
         conn.sock.setblocking(True)
         conn.init()
+        if conn.is_too_large():
+            conn.sock.sendall(_raw_response(413))
+            return False
+        if not isinstance(conn.parser.unreader, Arrived):
+            conn.parser.unreader = Arrived()
         conn.parser.unreader.unread(conn.take_received())
-        return super().handle(conn)
+        is_kept = super().handle(conn)
+        # Where the next request would begin is unknown if the parser wanted more than the event loop.
+        return is_kept and not conn.parser.unreader.was_exceeded
 
     def handle_request(self, req: Any, conn: Connection) -> Any:
         """Sends the head of an answer together with the beginning of its body: one system call less."""
@@ -251,11 +295,16 @@ class WebWorker(ThreadWorker):
 
 
 class _Answer:
-    """A client's socket that holds the head of an answer back until its body begins."""
+    """A client's socket that holds the head of an answer back until its body begins.
+
+    It disconnects a client that takes the answer too slowly, and so would hold a thread.
+    """
 
     def __init__(self, client: socket.socket) -> None:
         self._client = client
         self._held: bytes | None = None
+        self._waited = 0.0
+        self._sent = 0
 
     def __getattr__(self, name: str) -> Any:
         self.flush()
@@ -266,12 +315,24 @@ class _Answer:
             self._held = data
         else:
             held, self._held = self._held, b""
-            self._client.sendall(held + data if held else data)
+            self._send(held + data if held else data)
 
     def flush(self) -> None:
         if self._held:
             held, self._held = self._held, b""
-            self._client.sendall(held)
+            self._send(held)
+
+    def _send(self, data: bytes) -> None:
+        """Raises: OSError, also where the client has taken too long. Only waiting for the client counts."""
+        rest = memoryview(data)
+        while rest:
+            began = time.monotonic()
+            sent = self._client.send(rest)
+            self._waited += time.monotonic() - began
+            self._sent += sent
+            if self._waited > ANSWER_SECONDS + self._sent / ANSWER_BYTES_A_SECOND:
+                raise BrokenPipeError(errno.EPIPE, "the client reads too slowly")
+            rest = rest[sent:]
 
 
 class _Page:

@@ -3,9 +3,11 @@
 import http.client
 import json
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from threading import Thread
 
 import pytest
 
@@ -18,6 +20,12 @@ pytestmark = pytest.mark.django_db
 THREADS = 4
 CLIENTS = 80
 PREVIEW = "/api/billing/vouchers/redeem-preview"
+# A form that a page would read: the CSRF check lets it pass up to its body.
+UPLOAD = (
+    b"POST /accounts/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://127.0.0.1\r\n"
+    b"Cookie: csrftoken=" + b"a" * 32 + b"\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+)
+PART = b'--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n'
 HEAD = b"POST /api/billing/vouchers/redeem-preview HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 
 
@@ -53,10 +61,17 @@ def read_error(client: socket.socket) -> tuple[int, str, dict[str, str]]:
         HEAD + b"X-Slow: ",
         HEAD + b"Content-Length: 200000\r\n\r\n{",
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nFFFF\r\n{}\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nFFFFFFFFF\r\n{}",
+        UPLOAD + b"Content-Length: 90000000\r\n\r\n" + PART,
+        UPLOAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(PART) + PART,
         HEAD + b"Expect: 100-continue\r\nContent-Length: 20\r\n\r\n",
         b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /",
     ],
-    ids=["nothing", "request line", "header", "body", "chunks", "expects continue", "second request"],
+    ids=[
+        *("nothing", "request line", "header", "body", "chunks", "an end within a chunk", "an endless chunk"),
+        *("a long upload", "an upload in chunks", "expects continue", "second request"),
+    ],
 )
 def test_clients_that_wait_occupy_no_thread(web: Web, sent: bytes) -> None:
     with ExitStack() as clients:
@@ -120,6 +135,39 @@ def test_requests_on_one_connection_are_answered_in_turn(web: Web) -> None:
     with closing(connect(web)) as client:
         client.sendall(request * 3 + last)
         assert receive_all(client).count(b"HTTP/1.1 404 Not Found") == 4
+
+
+def test_a_request_behind_one_in_chunks_is_answered(web: Web) -> None:
+    chunks = b'Transfer-Encoding: chunked\r\n\r\n12\r\n{"code": "NOSUCH"}\r\n0\r\nX-Trailer: a\r\n\r\n'
+    with closing(connect(web)) as client:
+        client.sendall((HEAD + chunks) * 2 + HEAD + b"Connection: close\r\n" + chunks)
+        assert receive_all(client).count(b"HTTP/1.1 404 Not Found") == 3
+
+
+def test_what_follows_a_refused_body_is_no_request(web: Web) -> None:
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    for framing in (
+        b"Content-Length: 90000000\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\nFFFFFFFFF\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\nno chunk\r\n0\r\n\r\n",
+    ):
+        with closing(connect(web)) as client:
+            client.sendall(HEAD + framing + hidden)
+            assert receive_all(client).count(b"HTTP/1.1 ") == 1
+
+
+def test_a_client_that_reads_an_answer_too_slowly_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web_worker, "ANSWER_SECONDS", 0.2)
+    server, client = socket.socketpair()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 50_000))
+    with closing(server), closing(client):
+        reading = Thread(target=lambda: [client.recv(1) for _ in range(100_000)], daemon=True)
+        answer = web_worker._Answer(server)
+        answer.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        reading.start()
+        with pytest.raises((BlockingIOError, BrokenPipeError)):
+            answer.sendall(b"a" * 10_000_000)
+        client.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.mark.parametrize("megabytes", [1, 5])
