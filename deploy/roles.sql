@@ -14,8 +14,14 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO :"
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO :"app";
 
 -- Rows that are only ever added. Triggers refuse a change of them too, but their owner can turn triggers off.
-REVOKE UPDATE, DELETE ON billing_ledgerentry, billing_auditentry, billing_auditlink, orders_cardentry, orders_cardlink FROM :"app";
-REVOKE DELETE ON billing_hold FROM :"app";
+REVOKE UPDATE, DELETE ON billing_auditentry, billing_auditlink, billing_ledgercheck, billing_ledgerentry,
+  billing_ledgerhead, billing_lotmove, billing_sealedaccount, orders_cardentry, orders_cardlink, orders_closedmonth,
+  orders_document, orders_vatrate, promos_card FROM :"app";
+
+-- Rows that stay.
+REVOKE DELETE ON billing_account, billing_auditchain, billing_bulkgrant, billing_bulkgrantrow, billing_hold, billing_lot,
+  billing_proposal, orders_cardchain, orders_documentseries, orders_webhookendpoint, promos_batch, promos_campaign,
+  promos_cardrange, promos_dealer, promos_printerfile, promos_promocode, promos_redemption FROM :"app";
 
 -- Rows that only `migrate` writes.
 REVOKE INSERT, UPDATE, DELETE ON django_migrations, billing_installedsql FROM :"app";

@@ -26,9 +26,10 @@ CREATE OR REPLACE TRIGGER billing_auditentry_facts_fixed BEFORE UPDATE ON billin
 -- Removes people from the audit trail: the address and network of these users' own acts, and every text that matches.
 -- Returns each changed entry's place in the chain and the hash of what is left. The caller records them in an entry of
 -- its own. So the chain itself attests an erasure, and an entry that is changed otherwise is found (verify_audit.sql).
--- It runs as its owner: a user with rows alone (deploy/roles.sql) may change the trail in no other way.
+-- It runs as its owner: a user with rows alone (deploy/roles.sql) may change the trail in no other way. Its search_path
+-- names pg_temp last, or a temporary view of that user would take the place of a table, and run as the owner.
 CREATE OR REPLACE FUNCTION billing_erase_audit(user_ids text[], pattern text)
-RETURNS TABLE (number bigint, hash text) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+RETURNS TABLE (number bigint, hash text) LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   -- The entries of this transaction join the chain first, as they are.
   PERFORM billing_chain_audit_now();
