@@ -26,7 +26,7 @@ NODES = ("one", "two", "three")
 START_SECONDS = 120
 # PgBouncer's 20, two workers' 16 each, and 10 for Patroni, replication and operators, with some to spare.
 MAX_CONNECTIONS = 70
-# The Patroni of deploy/failover/requirements.txt, which `make failover` puts there. Without it Debian's is run.
+# The Patroni of deploy/failover/requirements.txt, which `make failover` and `make soak` put there.
 PATRONI = PROJECT / ".data/patroni"
 DEBIANS_PYTHON = "/usr/bin/python3"
 # What a node needs, with the Debian package of each.
@@ -236,6 +236,9 @@ def check_programs() -> None:
     """Checks that all programs are installed. A cluster without one of them would only time out."""
     missing = [package for program, package in PROGRAMS.items() if not Path(program).exists()]
     assert not missing, f"As root: apt-get install {' '.join(missing)}"
+    assert PATRONI.is_dir(), (
+        "Debian's Patroni loses commits. `make failover` and `make soak` install one that does not."
+    )
 
 
 @contextmanager
@@ -251,8 +254,7 @@ def cluster() -> Iterator[Cluster]:
         for node in nodes:
             stack.enter_context(own_disk(node))
         write_settings(top, made)
-        if PATRONI.is_dir():
-            shutil.copytree(PATRONI, top / "patroni")
+        shutil.copytree(PATRONI, top / "patroni")
         peer = f"http://{ADDRESS}:{free_port()}"
         client = f"http://{ADDRESS}:{etcd_port}"
         # fmt: off
