@@ -19,6 +19,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext
 from structlog.contextvars import bound_contextvars, clear_contextvars, get_contextvars
 
+from billing.api.exceptions import is_database_failure
 from billing.database.custom_plans import planning_for_values
 from billing.models import User
 from billing.use_cases.mail.staff_language import remember_staff_language
@@ -136,7 +137,9 @@ class RequestLogMiddleware:
         if request is None or is_refusal or hasattr(request, "_logged_failure"):
             return
         request._logged_failure = True  # type: ignore[attr-defined]
-        logger.exception("request_failed", code=500, request=_describe(request), user_id=_user_id(request))
+        # What config.web.pages.server_error will answer.
+        code = 503 if is_database_failure(sys.exception()) else 500
+        logger.exception("request_failed", code=code, request=_describe(request), user_id=_user_id(request))
 
 
 def _describe(request: HttpRequest) -> str:

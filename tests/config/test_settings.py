@@ -235,24 +235,28 @@ Client().post("/api/nowhere?code=TOPSECRET1", body, content_type="application/js
     assert len(event["request_id"]) == 36
 
 
-def test_a_failure_is_logged_with_its_traceback_and_without_its_variables() -> None:
-    code = """
+@pytest.mark.parametrize(
+    ("error", "status"), [('RuntimeError("it broke")', 500), ('django.db.OperationalError("it broke")', 503)]
+)
+def test_a_failure_is_logged_with_its_traceback_and_without_its_variables(error: str, status: int) -> None:
+    code = f"""
 import django
 django.setup()
 from django.test import Client
 from config.web import pages
 def landing(*args):
     password = "TOPSECRET"
-    raise RuntimeError("it broke")
+    raise {error}
 pages.render = landing
-answer = Client(raise_request_exception=False).get("/", headers={"Host": "shop.example.om"})
+answer = Client(raise_request_exception=False).get("/", headers={{"Host": "shop.example.om"}})
 print(answer.status_code, "TOPSECRET" in answer.content.decode())
 """
     done = run(code, COMPLETE)
-    assert done.stdout == "500 False\n"
+    assert done.stdout == f"{status} False\n"
     events = [json.loads(line) for line in done.stderr.splitlines()]
     (failed,) = [event for event in events if event["event"] == "request_failed"]
-    assert failed["exception"].endswith("RuntimeError: it broke")
+    assert failed["code"] == status
+    assert failed["exception"].endswith("Error: it broke")
     assert "= 'TOPSECRET'" not in done.stderr and "password: " not in done.stderr
 
 
