@@ -113,7 +113,7 @@ def replaced(value: Any, path: tuple[Any, ...], by: object) -> Any:
 
 
 def test_kustomize_finds_all_that_its_file_names(tmp_path: Path, manifests: list[dict[str, Any]]) -> None:
-    """What `kubectl kustomize` would say: each file is there and used, and each name is one that the objects have."""
+    """Checks what `kubectl kustomize` would: each file is there and used, and each name is one of an object."""
     made = make_sovereign(tmp_path)
     used = set()
     for folder in (KUBERNETES / "base", made):
