@@ -7,6 +7,7 @@ from procrastinate.contrib.django import app
 
 from billing.jobs import FIRST
 from billing.use_cases.bulk import run_bulk_grant as bulk_grants
+from billing.use_cases.identity import email_moved_mail
 from billing.use_cases.identity.sign_in.sign_in_codes import send_code
 from billing.use_cases.ledger import remind_of_expiry as reminders
 from billing.use_cases.ledger.expire_credit import expire_credit as post_expiries
@@ -31,6 +32,12 @@ _LONG_MAIL_RETRIES = RetryStrategy(max_attempts=14, exponential_wait=2)
 def send_proposal_mail(proposal_id: str, address: str) -> None:
     """Mails a proposal to one of those who can approve it, unless it was decided meanwhile."""
     mail.send_proposal_mail(proposal_id=UUID(proposal_id), address=address)
+
+
+@app.task(name="send_email_moved_mail", queue="mail", retry=_LONG_MAIL_RETRIES)
+def send_email_moved_mail(entry_id: str, mail: str) -> None:
+    """Mails the old or the new address of a customer whom staff moved to another one."""
+    email_moved_mail.send_email_moved_mail(entry_id=UUID(entry_id), mail=mail)
 
 
 @app.periodic(cron="5 * * * *")

@@ -9,6 +9,7 @@ from billing.models import Customer, User
 from billing.text import has_visible_text, normal_email
 from billing.use_cases.adopt_email import adopt_email
 from billing.use_cases.identity.addresses import normalize_address
+from billing.use_cases.identity.email_moved_mail import queue_email_moved_mails
 from billing.use_cases.identity.end_sessions import end_sessions
 from billing.use_cases.identity.merge_users import check_not_staff
 from billing.use_cases.identity.users import find_user, vouch_for_address
@@ -18,7 +19,7 @@ from billing.use_cases.record_audit import record_audit
 def move_email(*, customer_id: int, address: str, why: str, by: Actor) -> Customer:
     """Gives a customer another e-mail address to sign in with, and ends all sessions.
 
-    The old address no longer leads to the customer. Mails and Stripe get the new one.
+    The old address no longer leads to the customer. Mails and Stripe get the new one. A mail tells both addresses.
 
     Raises: ReasonRequired, InvalidAddress, CustomerNotFound, CustomerMerged, CustomerIsStaff, NoSignInHere,
     SameAddress, AddressTaken. Locks: Customer, User. Transaction: joins.
@@ -40,7 +41,7 @@ def move_email(*, customer_id: int, address: str, why: str, by: Actor) -> Custom
         vouch_for_address(user=user)
         end_sessions(user=user)
         adopt_email(customer, email=address)
-        record_audit(
+        moved = record_audit(
             action="customer.email_moved",
             object_type="customer",
             object_id=str(customer.pk),
@@ -48,6 +49,7 @@ def move_email(*, customer_id: int, address: str, why: str, by: Actor) -> Custom
             changes={"email": [before, address]},
             reason=why,
         )
+        queue_email_moved_mails(moved)
         return customer
 
 

@@ -12,6 +12,7 @@ from billing.local_time import day_text
 from billing.models import Proposal
 from billing.money import exponent, format_money, local_money
 from billing.organization_roles import ROLE_NAMES, OrganizationRole
+from billing.use_cases.identity.email_moved_mail import email_moved_context
 from billing.use_cases.mail.compose_mail import ComposedMail, compose_mail
 from billing.use_cases.proposals.mail import proposal_context
 from promos.models import Alert
@@ -74,6 +75,8 @@ def _samples() -> dict[str, dict[str, Any]]:
             "has_ended": True,
         },
         "canceled": {"date": _day(_NEXT), "was_unpaid": False, "balance": _money(8)},
+        "email_moved_away": email_moved_context("ada@example.org", at=_DAY),
+        "email_moved_here": email_moved_context("ada@example.net", at=_DAY),
         "account_deleted": {},
         "proposal": proposal_context(
             Proposal(

@@ -1,9 +1,12 @@
 """Staff move a customer to another e-mail address. Support proposes it."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.core import mail
+from django.utils import timezone
 
 from billing.actor import APPROVER, SUPPORT
 from billing.errors import (
@@ -14,12 +17,14 @@ from billing.errors import (
     ReasonRequired,
     SameAddress,
 )
-from billing.models import AuditEntry, Customer, User
+from billing.models import OPTIONAL_MAILS, AuditEntry, Customer, User
+from billing.use_cases.identity.email_moved_mail import send_email_moved_mail
 from billing.use_cases.identity.move_email import move_email
 from billing.use_cases.identity.users import create_user, find_user
 from billing.use_cases.proposals.decide import approve_proposal
 from billing.use_cases.proposals.email_move import move_email_or_propose
 from tests.factories import CustomerFactory, actor
+from tests.orders.subscriptions.run_renewals import queued_jobs
 from tests.snapshot import nothing_changes, only_changes
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +52,49 @@ def test_the_new_address_signs_in_and_the_old_one_no_longer_does(ada: Customer) 
     entry = AuditEntry.objects.get(action="customer.email_moved")
     assert (entry.object_type, entry.object_id, entry.reason) == ("customer", str(ada.pk), WHY)
     assert entry.changes == {"email": [OLD, NEW]}
+
+
+def send_queued_mails() -> None:
+    for job in queued_jobs("send_email_moved_mail"):
+        assert send_email_moved_mail(entry_id=UUID(job["entry_id"]), mail=job["mail"])
+
+
+def test_a_mail_tells_the_old_and_the_new_address_and_neither_names_the_other(ada: Customer) -> None:
+    Customer.objects.filter(pk=ada.pk).update(declined_mails=OPTIONAL_MAILS)
+    move(ada)
+    send_queued_mails()
+    outbox: list[Any] = mail.outbox
+    away, here = outbox
+    assert (away.to, here.to) == ([OLD], [NEW])
+    assert away.subject == "Sovereign: you no longer sign in with this address"
+    assert here.subject == "Sovereign: you sign in with this address now"
+    for sent, own, other in ((away, OLD, NEW), (here, NEW, OLD)):
+        [(html, kind)] = sent.alternatives
+        assert kind == "text/html"
+        for text in (sent.body, str(html)):
+            assert own in text and other not in text and "tell us at once" in text
+        assert "List-Unsubscribe" not in sent.extra_headers
+    assert away.extra_headers["Message-ID"] != here.extra_headers["Message-ID"]
+
+
+def test_the_mails_are_in_the_customers_language(ada: Customer) -> None:
+    Customer.objects.filter(pk=ada.pk).update(language="ar")
+    move(ada)
+    send_queued_mails()
+    outbox: list[Any] = mail.outbox
+    for sent in outbox:
+        [(html, _)] = sent.alternatives
+        assert "نقل موظفونا حسابك" in sent.body and '<html lang="ar" dir="rtl">' in html
+
+
+def test_a_customer_without_an_address_gets_one_mail_and_an_erased_one_none(ada: Customer) -> None:
+    User.objects.filter(sub="ada").update(email="")
+    move(ada)
+    [job] = queued_jobs("send_email_moved_mail")
+    assert job["mail"] == "email_moved_here"
+    Customer.objects.filter(pk=ada.pk).update(email="", language="", declined_mails=[], erased_at=timezone.now())
+    assert not send_email_moved_mail(entry_id=UUID(job["entry_id"]), mail=job["mail"])
+    assert mail.outbox == []
 
 
 def test_an_address_that_another_user_did_not_prove_is_free(ada: Customer) -> None:
