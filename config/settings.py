@@ -262,6 +262,9 @@ CARD_REDEEM_URL: str = _environment.text(
     "CARD_REDEEM_URL", f"https://{SOVEREIGN_DOMAIN}/redeem?code={{code}}", pattern=r"https?://\S+\{code\}\S*"
 )
 
+# Where mails to staff find the console: what stands before /admin/.
+CONSOLE_URL: str = _environment.text("CONSOLE_URL", f"https://{SOVEREIGN_DOMAIN}", pattern=r"https?://[^\s/]+")
+
 # The page that declines a kind of mail; {token} says whose and which.
 UNSUBSCRIBE_URL: str = _environment.text(
     "UNSUBSCRIBE_URL", f"https://{SOVEREIGN_DOMAIN}/mails?token={{token}}", pattern=r"https?://\S+\{token\}\S*"

@@ -41,6 +41,7 @@ for _name in (
     "DATABASE_STATEMENT_TIMEOUT",
     "DEMO_PASSWORD",
     "CREDIT_REMINDER_DAYS",
+    "CONSOLE_URL",
     "EMAIL_FROM",
     "EMAIL_URL",
     "JOBS_KEPT_DAYS",

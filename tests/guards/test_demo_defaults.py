@@ -11,7 +11,7 @@ SECRETS = "secrets that each demo makes for itself"
 SET = {
     **dict.fromkeys(["DEMO", "DJANGO_SETTINGS_MODULE", "ALLOWED_HOSTS", "BIND_ADDRESS", "PORT"], PLACES),
     **dict.fromkeys(["CHECKOUT_SUCCESS_URL", "CHECKOUT_CANCEL_URL", "STRIPE_API_BASE"], PLACES),
-    **dict.fromkeys(["UNSUBSCRIBE_URL", "CARD_REDEEM_URL"], PLACES),
+    **dict.fromkeys(["CONSOLE_URL", "UNSUBSCRIBE_URL", "CARD_REDEEM_URL"], PLACES),
     **dict.fromkeys(["SECRET_KEY", "JWT_SECRET", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"], SECRETS),
     "LEDGER_SIGNING_SECRET": SECRETS,
     "CARD_CODE_SECRET": SECRETS,

@@ -1,8 +1,8 @@
 """Composes a mail from one template of plain text, whose first line is the subject.
 
 The HTML is made of that text, so the two never say different things. An indented line with a colon is a row of a
-bill, an indented address is a button, and any other indented line stands out, such as a code. Styles are inline,
-because mail programs drop stylesheets, and nothing is loaded from elsewhere.
+bill, an indented address is a button, whose words may precede it before a colon, and any other indented line stands
+out, such as a code. Styles are inline, because mail programs drop stylesheets, and nothing is loaded from elsewhere.
 """
 
 import re
@@ -18,6 +18,8 @@ from django.utils.translation import gettext as _
 
 DEFAULT_COLOR = "#5b2bb5"
 _URL = re.compile(r"https?://\S+")
+# Right-to-left texts isolate an address.
+_NAMED_URL = re.compile(r"(.+): \u2068?(https?://[^\s\u2069]+)\u2069?")
 _INDENT = "  "
 
 
@@ -30,11 +32,12 @@ class ComposedMail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A part of a mail: a paragraph of lines, the rows of a bill, a button's address, or a line that stands out."""
+    """A part of a mail: a paragraph of lines, the rows of a bill, a button, or a line that stands out."""
 
     lines: tuple[str, ...] = ()
     rows: tuple[tuple[str, str], ...] = ()
     link: str = ""
+    link_words: str = ""
     emphasis: str = ""
 
 
@@ -81,6 +84,8 @@ def read_blocks(body: str) -> Iterator[Block]:
 def _read_indented(texts: tuple[str, ...]) -> Iterator[Block]:
     if all(_URL.fullmatch(text) for text in texts):
         yield from (Block(link=text) for text in texts)
+    elif all(named := [_NAMED_URL.fullmatch(text) for text in texts]):
+        yield from (Block(link=each[2], link_words=each[1]) for each in named if each)
     elif all(": " in text for text in texts):
         yield Block(rows=tuple((name, price) for name, _, price in (text.rpartition(": ") for text in texts)))
     else:

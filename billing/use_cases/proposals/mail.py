@@ -5,14 +5,14 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.functional import lazy
 
-from billing.language import isolate, name_role, say
+from billing.language import name_role, say
 from billing.local_time import to_local
 from billing.models import Proposal
 from billing.stored_words import say_stored, say_stored_value
+from billing.use_cases.mail.console_address import console_address
 from billing.use_cases.mail.send_templated_mail import send_templated_mail
 from billing.use_cases.mail.staff_language import language_of_staff
 
@@ -47,7 +47,7 @@ def proposal_context(proposal: Proposal) -> dict[str, Any]:
         "proposer": proposal.proposer_email or proposal.proposer_id,
         "role": lazy(name_role, str)(proposal.proposer_role),
         "expires": lazy(date_format, str)(to_local(proposal.expires_at), "ZONED_MOMENT"),
-        "page": lazy(isolate, str)(reverse("admin:billing_proposal_change", args=[proposal.pk])),
+        "page": console_address("admin:billing_proposal_change", proposal.pk),
     }
 
 

@@ -75,6 +75,7 @@ def demo_environment(port: int) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "CHECKOUT_SUCCESS_URL": f"{root_url(port)}checkout/success?session={{CHECKOUT_SESSION_ID}}",
         "CHECKOUT_CANCEL_URL": f"{root_url(port)}checkout/cancel",
+        "CONSOLE_URL": root_url(port).rstrip("/"),
         "UNSUBSCRIBE_URL": f"{root_url(port)}mails?token={{token}}",
         "CARD_REDEEM_URL": f"{root_url(port)}redeem?code={{code}}",
     }

@@ -5,11 +5,11 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.urls import reverse
 from django.utils.functional import lazy
 
-from billing.language import isolate, say
+from billing.language import say
 from billing.money import local_money
+from billing.use_cases.mail.console_address import console_address
 from billing.use_cases.mail.send_templated_mail import send_templated_mail
 from billing.use_cases.mail.staff_language import language_of_staff
 from promos.models import Alert
@@ -41,7 +41,7 @@ def alert_context(alert: Alert) -> dict[str, Any]:
     return {
         "kind": lazy(alert.get_kind_display, str)(),
         "what": lazy(_say_what, str)(alert),
-        "page": lazy(isolate, str)(reverse("admin:promos_alert_change", args=[alert.pk])),
+        "page": console_address("admin:promos_alert_change", alert.pk),
     }
 
 

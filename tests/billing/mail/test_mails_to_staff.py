@@ -53,8 +53,10 @@ def test_an_approver_who_reads_the_console_in_arabic_is_mailed_in_arabic(proposa
     assert f"- \u2068{name}\u2069: \u206850.000 OMR\u2069 ← \u206855.000 OMR\u2069" in sent.body
     assert "اقترح root@example.org (المشرف العام)" in sent.body
     assert "السبب: an outage" in sent.body
-    assert reverse("admin:billing_proposal_change", args=[proposal.pk]) in sent.body
+    address = f"https://sovereign.example{reverse('admin:billing_proposal_change', args=[proposal.pk])}"
+    assert f"افتحه في لوحة التحكم: \u2068{address}\u2069\n" in sent.body
     html = sent_html()
+    assert f'<a href="{address}"' in html and ">افتحه في لوحة التحكم</a>" in html
     assert '<html lang="ar" dir="rtl">' in html and "\u206855.000 OMR\u2069" in html
     assert Reader(html).open == []
 
@@ -91,6 +93,15 @@ def test_an_alert_is_mailed_in_the_language_of_its_reader(
     assert '<html lang="ar" dir="rtl">' in sent_html()
     assert send_alert_mail(alert_id=alert.pk, address=other.email)
     assert english in mail.outbox[-1].body
+
+
+def test_a_mail_to_staff_links_to_the_console_wherever_it_is(settings: Any) -> None:
+    settings.CONSOLE_URL = "https://console.example"
+    alert = Alert.objects.create(kind="address", subject="SHOPS", number=240)
+    assert send_alert_mail(alert_id=alert.pk, address="noor@example.org")
+    address = f"https://console.example{reverse('admin:promos_alert_change', args=[alert.pk])}"
+    assert f"  Open it in the console: {address}\n" in mail.outbox[-1].body
+    assert f'<a href="{address}"' in sent_html() and ">Open it in the console</a>" in sent_html()
 
 
 def test_the_language_is_written_only_when_it_changes(django_assert_num_queries: Any) -> None:
