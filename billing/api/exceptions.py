@@ -76,7 +76,7 @@ def _refused(exc: exceptions.APIException) -> Response:
     code = code if isinstance(code, str) else exc.default_code
     sentence = _SENTENCES.get(code, "") if _has_default_detail(exc) else str(exc.detail)
     if isinstance(exc, exceptions.UnsupportedMediaType) and _has_default_detail(exc):
-        sentence = "the body must be JSON: send Content-Type: application/json"
+        sentence = gettext("the body must be JSON: send Content-Type: application/json")
     wait = getattr(exc, "wait", None)
     response = _answer(
         exc.status_code, code, sentence or str(exc.detail), retry_after=None if wait is None else int(wait)

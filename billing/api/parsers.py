@@ -12,6 +12,7 @@ from typing import IO, Any, NoReturn
 
 from django.http import UnreadablePostError
 from django.utils.http import parse_header_parameters
+from django.utils.translation import gettext, gettext_noop
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
@@ -24,6 +25,23 @@ MAX_DEPTH = 32
 # Limits of a number: the length of its text, and its magnitude as a power of ten.
 MAX_NUMBER_LENGTH = 50
 MAX_NUMBER_MAGNITUDE = 50
+
+
+# What Python's parser says is wrong with a body, for translation.
+PROBLEMS = (
+    gettext_noop("Expecting value"),
+    gettext_noop("Expecting ',' delimiter"),
+    gettext_noop("Expecting ':' delimiter"),
+    gettext_noop("Expecting property name enclosed in double quotes"),
+    gettext_noop("Extra data"),
+    gettext_noop("Illegal trailing comma before end of array"),
+    gettext_noop("Illegal trailing comma before end of object"),
+    gettext_noop("Invalid \\escape"),
+    gettext_noop("Invalid \\uXXXX escape"),
+    gettext_noop("Invalid control character at"),
+    gettext_noop("Unexpected UTF-8 BOM (decode using utf-8-sig)"),
+    gettext_noop("Unterminated string starting at"),
+)
 
 
 class MalformedJSON(ParseError):
@@ -78,7 +96,7 @@ def read_json(body: bytes) -> Any:
     except json.JSONDecodeError as error:
         sentence = say(
             "the body is not valid JSON: %(problem)s (line %(line)s, column %(column)s)",
-            problem=error.msg,
+            problem=gettext(error.msg),
             line=error.lineno,
             column=error.colno,
         )

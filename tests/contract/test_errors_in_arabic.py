@@ -102,6 +102,14 @@ def test_invalid_input_is_refused_in_arabic(facts: dict[str, str]) -> None:
     assert found == {}
 
 
+def test_a_body_of_another_kind_is_refused_in_arabic(facts: dict[str, str]) -> None:
+    caller = by_token("customer")
+    for raw, kind in ((b"plan_id=m", "text/plain"), (b"{}", "application/json; charset=utf-16"), (b"\xff", JSON)):
+        answer = caller.send("POST", "billing/checkout", raw, content_type=kind, Accept_Language="ar")
+        assert answer.status in (400, 415) and _ARABIC.search(answer.body["error"]), answer.body
+        assert english_words(answer.body) <= {"Content", "Type", "application", "json"}
+
+
 REFUSED: list[tuple[str, str, str, Any, str]] = [
     ("customer", "GET", "nothing", None, "not_found"),
     ("customer", "DELETE", "billing/balance", None, "method_not_allowed"),

@@ -1,12 +1,14 @@
 import json
+import re
 import time
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import translation
 
-from billing.api.parsers import MalformedJSON, read_json
+from billing.api.parsers import PROBLEMS, MalformedJSON, read_json
 
 pytestmark = pytest.mark.urls("tests.billing.api.probe")
 
@@ -97,6 +99,31 @@ def test_malformed_json_is_a_400(api: Client) -> None:
     answer = api.post("/api/echo", '{"a": Infinity}', content_type=JSON)
     assert answer.status_code == 400
     assert answer.json() == {"error": "Infinity is not a JSON number", "code": "malformed_json"}
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b"", "Expecting value"),
+        (b"[1", "Expecting ',' delimiter"),
+        (b'{"a"', "Expecting ':' delimiter"),
+        (b"{", "Expecting property name enclosed in double quotes"),
+        (b"1 2", "Extra data"),
+        (b'"\\x"', "Invalid \\escape"),
+        (b'"\\u12"', "Invalid \\uXXXX escape"),
+        (b'"\n"', "Invalid control character at"),
+        (b'"', "Unterminated string starting at"),
+        ("\ufeff{}".encode(), "Unexpected UTF-8 BOM (decode using utf-8-sig)"),
+    ],
+)
+def test_what_is_wrong_with_a_body_is_said_in_the_readers_language(body: bytes, problem: str) -> None:
+    assert problem in PROBLEMS
+    with pytest.raises(MalformedJSON, match=f"^the body is not valid JSON: {re.escape(problem)}"):
+        read_json(body)
+    with translation.override("ar"), pytest.raises(MalformedJSON) as refused:
+        read_json(body)
+    sentence = str(refused.value.detail)
+    assert set(re.findall("[A-Za-z]{2,}", sentence)) <= {"JSON", "uXXXX", "BOM"} and "السطر" in sentence
 
 
 def test_the_largest_body_is_256_kib(api: Client) -> None:
