@@ -271,7 +271,7 @@ def _format_parts(value: Any) -> str:
     if isinstance(value, dict):
         return say(", ").join(f"{_title(key)}: {_format_value(key, part)}" for key, part in value.items())
     if isinstance(value, list) and not any(isinstance(part, dict | list) for part in value):
-        return ", ".join(map(str, value))
+        return say(", ").join(map(str, value))
     return json.dumps(value, ensure_ascii=False)
 
 

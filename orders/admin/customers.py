@@ -229,7 +229,7 @@ def _facts(merged: Customer, form: MergeForm, plan: MergePlan | None) -> Iterabl
         ("Vouchers that both have redeemed, which stay", plan.kept_codes),
         ("Addresses to sign in with that move", plan.emails),
     ):
-        yield Fact(title, ", ".join(values) or say("none"))
+        yield Fact(title, say(", ").join(values) or say("none"))
     yield Fact("Orders that move", str(plan.orders))
     yield Fact("Invoices that move", str(plan.invoices))
     yield Fact("Provider accounts that move", str(plan.provider_accounts))

@@ -155,7 +155,7 @@ class OrderAdmin(ReadOnlyAdmin):
         if record.renews_id:
             yield Fact("Renews", link(say("subscription"), change_url("billing_subscription", record.renews_id)))
             yield Fact("Month from", moment(record.period_start))
-        yield Fact("Apps", ", ".join(item_names(App, record.apps)) or NOTHING)
+        yield Fact("Apps", say(", ").join(item_names(App, record.apps)) or NOTHING)
         yield Fact("Placed by", f"{name_role(record.placed_by_role)}{say(', ')}{name_channel(record.channel)}")
         yield Fact("Address", record.address or NOTHING)
         yield Fact("Order id", code(record.pk))

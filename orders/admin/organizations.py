@@ -108,8 +108,8 @@ class OrganizationAdmin(ReadOnlyAdmin):
             yield Fact("Suspended by", "staff: an order of its owner does not make it active again")
         if record.deleted_at:
             yield Fact("Deleted", moment(record.deleted_at))
-        yield Fact("Apps", ", ".join(item_names(App, record.apps)) or NOTHING)
-        yield Fact("Add-ons", ", ".join(item_names(AddOn, record.addons)) or NOTHING)
+        yield Fact("Apps", say(", ").join(item_names(App, record.apps)) or NOTHING)
+        yield Fact("Add-ons", say(", ").join(item_names(AddOn, record.addons)) or NOTHING)
         newest = Provision.objects.filter(organization=record).order_by("-created_at").first()
         if newest is not None:
             yield Fact("Newest provision", link(newest.status, change_url("orders_provision", newest.pk)))

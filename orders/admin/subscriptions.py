@@ -124,7 +124,7 @@ class SubscriptionAdmin(OfOrganizationAdmin):
         yield Fact("Organization", self.organization_named(record))
         yield Fact("Customer", self.customer_named(record))
         lines = OrderLine.objects.filter(order=record.order_id).order_by("position")
-        yield Fact("Plan and add-ons", ", ".join(lines.values_list("name", flat=True)) or NOTHING)
+        yield Fact("Plan and add-ons", say(", ").join(lines.values_list("name", flat=True)) or NOTHING)
         yield Fact("Per month", amount(record.amount_minor))
         yield Fact("Paid by", say(record.paid_by))
         yield Fact("Period from", moment(record.current_period_start))

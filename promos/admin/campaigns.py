@@ -191,7 +191,8 @@ class CampaignAdmin(RecordAdmin):
         yield from restriction_facts(record.restrictions)
         yield Fact("Credit class", record.get_credit_class_display())
         yield Fact("VAT", record.get_vat_treatment_display())
-        yield Fact("Purpose", record.purpose or NOTHING)
+        purpose = say("Vouchers without a campaign of their own.") if record.is_default else record.purpose
+        yield Fact("Purpose", purpose or NOTHING)
         yield Fact("Owner", self.owner(record))
         yield Fact("Expect a rush", say("yes" if record.hot else "no"))
         # Nobody drafted the campaign that each installation has.

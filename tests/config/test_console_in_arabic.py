@@ -33,8 +33,6 @@ NO_ENGLISH = {
     *("https", "industry-", "noor", "org", "outage", "outage-", "person-", "plan-", "proposer", "salma", "sara"),
     *("shop", "shops", "sub-", "superadmin", "tenant-"),
     *("May", "agreed", "allocate", "end", "event", "for", "has", "month", "new", "print", "printer", "the", "type"),
-    # The default campaign, which a migration makes.
-    *("Vouchers", "without", "campaign", "their", "own", "system", "installation"),
     # Types of events.
     *("app", "created", "deleted", "events", "install", "order", "placed", "provision", "requested", "sme"),
     *("tenant", "uninstall"),

@@ -97,9 +97,9 @@ class DocumentAdmin(ReadOnlyAdmin):
         yield Fact(
             "Corrects", link(corrected.name, change_url(self.model_label, corrected.pk)) if corrected else NOTHING
         )
-        yield Fact("Seller", ", ".join(filter(None, record.seller.values())))
+        yield Fact("Seller", say(", ").join(filter(None, record.seller.values())))
         named = (record.buyer[name] for name in ("organization", "email", "vat_number"))
-        yield Fact("Buyer", ", ".join(filter(None, named)))
+        yield Fact("Buyer", say(", ").join(filter(None, named)))
         yield Fact("Without VAT", amount(record.net_minor))
         yield Fact(
             say("VAT %(rate)s", rate=f"{record.basis_points / _POINTS_OF_PERCENT:g}%"), amount(record.vat_minor)

@@ -17,6 +17,7 @@ from billing.admin.console.filters import one_of
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
 from billing.admin.ledger import order_link
+from billing.language import say
 from orders.admin.organizations import organization_link
 from orders.models import AppJob, Provision
 from orders.models.provisioning import Deployment
@@ -146,7 +147,7 @@ class AppJobAdmin(DeploymentAdmin):
         yield Fact("Job", self.subject(record))
         for title, services in (("Deletes", record.purged_services), ("Keeps", record.retained_services)):
             if services:
-                yield Fact(title, ", ".join(service["name"] for service in services))
+                yield Fact(title, say(", ").join(service["name"] for service in services))
 
 
 def _time(instant: str | None) -> Text:

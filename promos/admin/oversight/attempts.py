@@ -276,7 +276,7 @@ def _value(name: str, value: Any) -> Text:
     if name == "redemption":
         return link(say("show"), change_url("promos_redemption", value))
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or NOTHING
+        return say(", ").join(map(str, value)) or NOTHING
     return badge(_WORDS.get(value, str(value))) if name in _OF_WORDS else str(value)
 
 
