@@ -5,7 +5,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -42,6 +42,9 @@ class Service:
     broker: NatsServer
     subscriber: Receiver
     visitors: Visitors
+    # What verifies the subscriber's requests, and the ids of the events that it got.
+    secret: str = ""
+    received: set[str] = field(default_factory=set)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from tests.operations.live.shoppers import Shoppers
 from .faults import FAULTS
 from .nodes import Cluster, cluster
 from .service import MAX_OPEN, METRICS_TOKEN, Fault, Service, faults_of, service
-from .soak_facts import check_all, growth, row_sizes, wait_until_settled
+from .soak_facts import check_all, growth, row_sizes, take_webhooks, wait_until_settled
 
 DEFAULT_MINUTES = 60
 MINUTE = 60.0
@@ -52,7 +52,7 @@ def run(minutes: int) -> bool:
     with TemporaryDirectory() as name, cluster() as made, service(made, Path(name)) as running:
         visitors = running.visitors
         made.execute("CREATE EXTENSION pgstattuple")
-        secret = register_subscriber(running)
+        register_subscriber(running)
         visitors.issue_vouchers()
         visitors.issue_cards(CARDS_A_MINUTE * (minutes + 1))
         before = size_of(made)
@@ -79,17 +79,17 @@ def run(minutes: int) -> bool:
         print(f"{log / len(visitors.succeeded()):.0f} of its log")
         print("jobs that have not succeeded:", made.psql(JOBS).replace("\n", ", "))
         held = is_flat(samples, halfway, row_sizes(running))
-        check_all(running, secret)
+        check_all(running)
         print("ledger, redemptions, cards, caps, orders, payments and events: sound")
         return held and not visitors.unclear and not visitors.given_up
 
 
-def register_subscriber(running: Service) -> str:
-    """Lets the receiver have every order, and returns the secret that verifies its requests."""
+def register_subscriber(running: Service) -> None:
+    """Lets the receiver have every order, and keeps the secret that verifies its requests."""
     body = {"url": running.subscriber.url, "types": ["order.placed"]}
     answer = running.visitors.send("staff", "billing/admin/webhooks", body, role="superadmin")
     assert answer.status == 201, answer
-    return str(answer.body["secret"])
+    running.secret = str(answer.body["secret"])
 
 
 def set_half_of_capacity(visitors: Shoppers) -> None:
@@ -118,6 +118,7 @@ def soak_for_a_minute(minute: int, name: str, fault: Fault, running: Service) ->
     time.sleep(max(0.0, MINUTE - (time.monotonic() - began)))
     gap = visitors.longest_gap(since=began, until=time.monotonic())
     rate = (len(visitors.succeeded()) - before) / (time.monotonic() - began)
+    take_webhooks(running)
     sample = Sample(
         web=memory_mib(running.web.processes()[0]),
         worker=memory_mib(running.worker.pid),
