@@ -130,13 +130,21 @@ def forget_times_ahead() -> None:
         cursor.execute(_RECORDED_AHEAD, parameters)
         found = [endpoint_id for (endpoint_id,) in cursor.fetchall()]
     for endpoint_id in found:
-        with transaction.atomic():
-            endpoint = lock_webhook_endpoint(endpoint_id=endpoint_id)
-            make_due(endpoint)
-            if endpoint.failures:
-                endpoint.retry_at = now = timezone.now()
-                endpoint.failing_since = min(endpoint.failing_since or now, now)
-                endpoint.save(update_fields=["retry_at", "failing_since"])
+        try:
+            _forget_times_ahead_of(endpoint_id)
+        except Exception:
+            # It waits until the next round, and holds up no other endpoint.
+            logger.exception("the times of a webhook endpoint were not corrected")
+
+
+def _forget_times_ahead_of(endpoint_id: UUID) -> None:
+    with transaction.atomic():
+        endpoint = lock_webhook_endpoint(endpoint_id=endpoint_id)
+        make_due(endpoint)
+        if endpoint.failures:
+            endpoint.retry_at = now = timezone.now()
+            endpoint.failing_since = min(endpoint.failing_since or now, now)
+            endpoint.save(update_fields=["retry_at", "failing_since"])
 
 
 def find_due(*, busy: Sequence[UUID] = ()) -> dict[UUID, list[WebhookDelivery]]:

@@ -78,7 +78,7 @@ PAGE_QUERIES = {
     "billing_ledgerhead": SHARED + 1,
     "billing_organization": SHARED + 7,  # subscriptions, invoices, domains, members, history, failed provision
     "billing_subscription": SHARED + 4,  # lines, open payment, invoices
-    "orders_order": SHARED + 7,  # lines, redemption, entries, payment, subscription, event
+    "orders_order": SHARED + 8,  # lines, redemption, entries, payment, subscription, event, documents
     "orders_outboxevent": SHARED + 1,
     "procrastinate_procrastinatejob": SHARED + 2,  # its events
     "promos_campaign": SHARED + 8,  # history, vouchers, batches, figures, dealers

@@ -14,6 +14,7 @@ from django.utils import timezone
 from billing.models import AuditEntry
 from orders.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from orders.use_cases.webhooks import deliver_webhooks as module
+from orders.use_cases.webhooks import keep_endpoints
 from orders.use_cases.webhooks.deliver_webhooks import deliver_webhooks
 from orders.use_cases.webhooks.keep_endpoints import (
     Registered,
@@ -277,6 +278,22 @@ def test_an_endpoint_that_failed_while_the_workers_clock_was_ahead_is_tried_agai
         WebhookDelivery.objects.update(next_attempt_at=later)
         deliver()
         assert (len(found.requests), states(registered)) == (2, [DELIVERED])
+
+
+def test_an_endpoint_whose_times_cannot_be_corrected_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiver() as found, receiver() as others:
+        broken, sound = register(found), register(others)
+        record()
+        WebhookDelivery.objects.update(next_attempt_at=timezone.now() + timedelta(hours=1))
+
+        def fail_for_broken(endpoint: WebhookEndpoint) -> None:
+            if endpoint.pk == broken.endpoint.pk:
+                raise RuntimeError
+            keep_endpoints.make_due(endpoint)
+
+        monkeypatch.setattr(module, "make_due", fail_for_broken)
+        deliver()
+        assert (states(broken), states(sound)) == ([PENDING], [DELIVERED])
 
 
 def test_a_pause_that_is_not_over_is_kept() -> None:
