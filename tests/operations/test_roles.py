@@ -58,6 +58,44 @@ def test_an_erasure_reaches_the_audit_trail_with_rows_alone(as_app: None) -> Non
     assert verify_audit_chain()[1] == ""
 
 
+def test_nothing_of_the_users_own_runs_as_the_owner(as_app: None) -> None:
+    """A temporary view stands before the tables, unless the search path says otherwise."""
+    record_audit(action="drill", object_type="drill", object_id="1", by=actor(), reason="ada@example.org")
+    with connection.cursor() as cursor:
+        cursor.execute("""
+            CREATE FUNCTION pg_temp.run() RETURNS uuid LANGUAGE plpgsql AS
+              $$ BEGIN RAISE EXCEPTION 'runs as %', current_user; END $$;
+            CREATE TEMPORARY VIEW billing_auditlink AS
+              SELECT 1::bigint AS number, pg_temp.run() AS entry_id, ''::bytea AS hash;
+            GRANT SELECT ON pg_temp.billing_auditlink TO PUBLIC""")
+        cursor.execute("SELECT number FROM billing_erase_audit('{}', 'ada@example.org')")
+        assert len(cursor.fetchall()) == 1
+        cursor.execute("SELECT proname FROM pg_proc WHERE prosecdef AND NOT proconfig::text LIKE '%%, pg_temp\"}'")
+        assert cursor.fetchall() == []
+
+
+def test_rows_that_triggers_keep_are_kept_by_privileges_too(as_app: None) -> None:
+    """A trigger with a condition refuses only some changes. Truncation is granted nowhere."""
+    with connection.cursor() as cursor:
+        cursor.execute("""
+            SELECT c.relname, privilege FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+              JOIN pg_proc p ON p.oid = t.tgfoid JOIN (VALUES (8, 'DELETE'), (16, 'UPDATE')) AS kind (bit, privilege)
+                ON t.tgtype & bit > 0
+             WHERE p.proname = 'billing_refuse' AND t.tgqual IS NULL
+            UNION VALUES ('billing_auditentry', 'UPDATE')""")
+        kept = {(table, privilege) for table, privilege in cursor.fetchall()}
+        cursor.execute("""
+            SELECT relname, privilege FROM pg_class, (VALUES ('DELETE'), ('UPDATE')) AS kind (privilege)
+             WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+               AND NOT has_table_privilege(oid, privilege)""")
+        refused = {(table, privilege) for table, privilege in cursor.fetchall()}
+    of_migrate = {
+        (table, each) for table in ("django_migrations", "billing_installedsql") for each in ("DELETE", "UPDATE")
+    }
+    assert len(kept) > 40
+    assert refused == kept | of_migrate
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -68,6 +106,9 @@ def test_an_erasure_reaches_the_audit_trail_with_rows_alone(as_app: None) -> Non
         "DELETE FROM billing_auditentry",
         "UPDATE billing_auditentry SET reason = ''",
         "DELETE FROM billing_hold",
+        "UPDATE orders_document SET id = id",
+        "DELETE FROM promos_redemption",
+        "DELETE FROM billing_ledgerhead",
         "DROP TABLE billing_account",
         "CREATE TABLE mine (id int)",
         "DELETE FROM django_migrations",
