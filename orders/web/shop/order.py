@@ -78,7 +78,7 @@ def give_up(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """Gives up the open payment of one of the customer's own orders."""
     visitor = signed_in_actor(request)
     if visitor is None:
-        raise Http404
+        return sign_in_first("shop-order", order_id)
     _find_order(order_id, by=visitor)
     try:
         give_up_payment(order_id=order_id, by=visitor)
