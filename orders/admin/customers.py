@@ -188,7 +188,7 @@ def _erasure_facts(customer: Customer) -> Iterable[Fact]:
     plan = plan_erasure(customer)
     yield Fact("Credit that is left", amount(plan.credit_minor))
     for obstacle in plan.obstacles:
-        yield Fact("In its way", as_sentence(str(obstacle)))
+        yield Fact("In its way", as_sentence(obstacle.text))
 
 
 def _plan(merged_user_id: str, into_user_id: str) -> MergePlan:

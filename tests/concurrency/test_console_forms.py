@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.urls import NoReverseMatch, URLPattern, URLResolver
+from django.utils import timezone
 
 from billing.actor import SUPERADMIN
 from billing.models import FormSubmission
@@ -99,7 +100,7 @@ NO_TOKEN = {"login", "logout", "password_change"}
 
 
 # The parts of addresses that are not a record's key.
-PARTS = {"orders_order_mail": ["invited", "en"]}
+PARTS = {"orders_order_mail": ["invited", "en"], "orders_closedmonth_open": [f"{timezone.now():%Y-%m}"]}
 
 
 def named_pages(patterns: list[Any]) -> Iterator[URLPattern]:
