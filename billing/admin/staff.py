@@ -49,6 +49,12 @@ class NewStaffForm(TranslatedForm, UserCreationForm):
     """A new console user, with a role."""
 
     role = _role_field()
+    usable_password = forms.ChoiceField(
+        label="Sign-in",
+        choices=[("true", "With a password"), ("false", "Only at the identity provider")],
+        initial="true",
+        required=False,
+    )
     reason = reason_field()
 
     class Meta:
@@ -110,6 +116,8 @@ class StaffAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]
     noun, nouns, add_title = "member of staff", "staff", "Add a member of staff"
     form = StaffForm
     add_form = NewStaffForm
+    # Django's own begins with a sentence about options that there are none of here.
+    add_form_template = None
     change_password_form = AdminPasswordChangeForm
     change_user_password_template = "admin/set_password.html"  # noqa: S105 - a file
     fieldsets = (
