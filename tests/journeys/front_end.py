@@ -131,9 +131,7 @@ class FrontEnd:
 
 
 def newest_code(address: str) -> str:
-    """Run the worker, and return the code of the newest mail to the address."""
+    """Run the worker, and return the newest code that was mailed to the address. Other mails come after it."""
     run_worker()
-    message = [each for each in mail.outbox if each.to == [address]][-1]
-    found = _CODE.search(str(message.body))
-    assert found, message.body
-    return found.group()
+    found = [_CODE.search(str(each.body)) for each in mail.outbox if each.to == [address]]
+    return [each.group() for each in found if each][-1]
