@@ -163,7 +163,8 @@ def test_a_double_click_on_an_act_takes_effect_once(page: Page, sign_in: SignIn,
         if field.count() and field.get_attribute("type") != "hidden":
             field.fill(value)
     if act == "adjust":
-        page.get_by_role("button", name="Continue").click()
+        with page.expect_navigation():
+            page.get_by_role("button", name="Continue").click()
     rows, sent = form.made._default_manager.count(), list[str]()
     page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
     page.evaluate(NOTE_THE_BUTTON)
