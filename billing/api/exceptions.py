@@ -17,7 +17,7 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from psycopg import Error as PostgresError
 from rest_framework import exceptions
 
@@ -76,7 +76,7 @@ def _refused(exc: exceptions.APIException) -> Response:
     code = code if isinstance(code, str) else exc.default_code
     sentence = _SENTENCES.get(code, "") if _has_default_detail(exc) else str(exc.detail)
     if isinstance(exc, exceptions.UnsupportedMediaType) and _has_default_detail(exc):
-        sentence = gettext("the body must be JSON: send Content-Type: application/json")
+        sentence = gettext_noop("the body must be JSON: send Content-Type: application/json")
     wait = getattr(exc, "wait", None)
     response = _answer(
         exc.status_code, code, sentence or str(exc.detail), retry_after=None if wait is None else int(wait)

@@ -27,7 +27,7 @@ MAX_NUMBER_LENGTH = 50
 MAX_NUMBER_MAGNITUDE = 50
 
 
-# What Python's parser says is wrong with a body, for translation.
+# What Python's parser says is wrong with a body, for translation. Its \uXXXX stands for four hexadecimal digits.
 PROBLEMS = (
     gettext_noop("Expecting value"),
     gettext_noop("Expecting ',' delimiter"),

@@ -4,7 +4,6 @@ A notice of security, so it is not optional. It goes to both addresses, and name
 may be mistyped, and the mailbox of the old one may be in other hands.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,7 +23,6 @@ logger = structlog.get_logger(__name__)
 
 # The mails to the old address and to the new one.
 _TEMPLATES = ("email_moved_away", "email_moved_here")
-_moment: Callable[[datetime], Any] = lazy(lambda at: date_format(to_local(at), "ZONED_MOMENT"), str)
 
 
 def queue_email_moved_mails(entry: AuditEntry) -> None:
@@ -58,4 +56,7 @@ def send_email_moved_mail(*, entry_id: UUID, mail: str) -> bool:
 
 def email_moved_context(address: str, *, at: datetime) -> dict[str, Any]:
     """Returns the values of the mail, which are written in its language."""
-    return {"address": lazy(isolate, str)(address), "moment": _moment(at)}
+    return {
+        "address": lazy(isolate, str)(address),
+        "moment": lazy(date_format, str)(to_local(at), "ZONED_MOMENT"),
+    }
