@@ -46,5 +46,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def end_headers(self) -> None:
+        # Also for the pages with which the server refuses a request itself.
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+        super().end_headers()
+
     def log_message(self, format: str, *args: object) -> None:
         """Writes no line for a scrape."""

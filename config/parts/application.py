@@ -38,17 +38,19 @@ PASSWORD_VALIDATORS: list[dict[str, Any]] = [
 def middleware(*, with_cors: bool, with_traces: bool) -> list[str]:
     """Returns the middleware, the outermost first.
 
-    Those of config.web handle a request before Django checks its host, and their order matters: HealthMiddleware
-    answers probes; ProxyMiddleware determines the client's address, which the log line and all later middleware
-    use.
+    Those of config.web handle a request before Django checks its host, and their order matters: ProxyMiddleware
+    determines the client's address and scheme, which all others use; the next three add headers to all answers;
+    HealthMiddleware answers probes, which write no log line.
     """
     return [
-        "config.web.middleware.HealthMiddleware",
         "config.web.middleware.ProxyMiddleware",
+        "config.web.middleware.SecurityHeadersMiddleware",
+        "django.middleware.clickjacking.XFrameOptionsMiddleware",
+        "config.web.middleware.PagePolicyMiddleware",
+        "config.web.middleware.HealthMiddleware",
         *(["config.telemetry.entrances.TraceMiddleware"] if with_traces else []),
         "config.web.middleware.RequestLogMiddleware",
         *(["corsheaders.middleware.CorsMiddleware"] if with_cors else []),
-        "config.web.middleware.PagePolicyMiddleware",
         "config.web.language.LanguageMiddleware",
         "config.web.middleware.ApiMiddleware",
         "config.web.middleware.ConsoleMiddleware",
@@ -59,7 +61,6 @@ def middleware(*, with_cors: bool, with_traces: bool) -> list[str]:
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",
-        "django.middleware.clickjacking.XFrameOptionsMiddleware",
         "allauth.account.middleware.AccountMiddleware",
     ]
 

@@ -15,6 +15,8 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.core.signals import got_request_exception
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.security import SecurityMiddleware
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext
 from structlog.contextvars import bound_contextvars, clear_contextvars, get_contextvars
@@ -88,6 +90,16 @@ class ProxyMiddleware:
             meta.pop("HTTP_TRACEPARENT", None)
         meta["REMOTE_ADDR"] = str(peer) if peer else ""
         return self.get_response(request)
+
+
+class SecurityHeadersMiddleware(SecurityMiddleware):
+    """Adds Django's security headers to all answers, also to those of other middleware.
+
+    Django's own middleware runs after the probes and the checks of the request, because it also redirects to https.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Redirects nothing: a probe uses plain http."""
 
 
 # Anyone who reads a code can spend it, and a member may be named by an e-mail address.
@@ -283,6 +295,20 @@ def error_response(status: int) -> JsonResponse:
     response.headers["Content-Length"] = str(len(response.content))
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def answer_unread(status: int) -> JsonResponse:
+    """Makes the error response to a request that no middleware sees, with the headers that they add."""
+    response = error_response(status)
+    SecurityHeadersMiddleware(XFrameOptionsMiddleware(lambda _: response))(_UnreadRequest())
+    return response
+
+
+class _UnreadRequest(HttpRequest):
+    """A request whose scheme is unknown. Over plain http a browser ignores a header that demands https."""
+
+    def _get_scheme(self) -> str:
+        return "https"
 
 
 def _is_json(response: HttpResponseBase) -> bool:

@@ -349,8 +349,8 @@ class _Page:
 
 def _raw_response(status: int) -> bytes:
     # gunicorn loads this module before the settings are read, and they may be at fault.
-    from config.web.middleware import error_response  # noqa: PLC0415
+    from config.web.middleware import answer_unread  # noqa: PLC0415
 
-    response = error_response(status)
+    response = answer_unread(status)
     head = f"HTTP/1.1 {status} {response.reason_phrase}\r\nConnection: close\r\n"
     return head.encode() + response.serialize_headers() + b"\r\n\r\n" + response.content
