@@ -158,7 +158,7 @@ class RotateSecretView(ApiView):
         responses={200: WebhookSecretSerializer, **_REFUSALS},
         tags=["webhooks"],
         summary="Give an endpoint a new secret",
-        description="Requests carry the signatures of both secrets for 24 hours.",
+        description="Requests carry the signature of the earlier secret too, for 24 hours after its own rotation.",
     )
     def post(self, request: Request, endpoint_id: str) -> Response:
         endpoint = find_endpoint(endpoint_id)

@@ -36,7 +36,8 @@ class WebhookEndpoint(models.Model):
     # Why it is paused; empty unless it is.
     pause_reason = models.CharField(max_length=200, blank=True, default="", db_default="")
     encrypted_secret = models.TextField()
-    # The secret before the last rotation. Requests are signed with it too until this time.
+    # The secret before the last rotation, which signs too until this time, and older ones with times of their own
+    # (`orders.use_cases.webhooks.endpoint_secrets`).
     encrypted_previous_secret = models.TextField(blank=True, default="", db_default="")
     previous_secret_until = models.DateTimeField(null=True, blank=True)
     failures = models.IntegerField(default=0, db_default=0)

@@ -1,7 +1,8 @@
 """The secrets by which subscribers know that a request is ours, and the signatures made with them.
 
 A secret is stored encrypted. Signatures follow the Standard Webhooks specification: `v1` is HMAC-SHA256 over message
-id, time and body. After a rotation requests are signed with both secrets for a day, so that a subscriber can change.
+id, time and body. After a rotation requests are signed with the earlier secret too for a day, so that a subscriber
+can change. A second rotation within that day shortens nothing: each earlier secret has its own day.
 """
 
 import base64
@@ -12,6 +13,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
+from cryptography.fernet import InvalidToken
 from django.db import transaction
 from django.utils import timezone
 
@@ -47,10 +49,30 @@ def decrypt_secret(encrypted: str) -> str:
 
 def signing_secrets(endpoint: WebhookEndpoint, *, now: datetime) -> list[str]:
     """Returns the secrets that sign a request at this time, the newest first. Raises: InvalidToken."""
-    found = [decrypt_secret(endpoint.encrypted_secret)]
-    if endpoint.previous_secret_until and endpoint.previous_secret_until > now:
-        found.append(decrypt_secret(endpoint.encrypted_previous_secret))
-    return found
+    earlier = _read_earlier_secrets(endpoint, now=now)
+    return [decrypt_secret(endpoint.encrypted_secret), *(secret for secret, _ in earlier)]
+
+
+def _read_earlier_secrets(endpoint: WebhookEndpoint, *, now: datetime) -> list[tuple[str, datetime]]:
+    """Returns the earlier secrets that still sign, the newest first, and until when. Raises: InvalidToken."""
+    newest_until = endpoint.previous_secret_until
+    if newest_until is None or newest_until <= now:
+        return []
+    newest, *others = decrypt_secret(endpoint.encrypted_previous_secret).split("\n")
+    found = [(newest, newest_until)]
+    for line in others:
+        secret, until = line.split(" ")
+        found.append((secret, datetime.fromisoformat(until)))
+    return [(secret, until) for secret, until in found if until > now]
+
+
+def _keep_earlier_secrets(endpoint: WebhookEndpoint, earlier: Sequence[tuple[str, datetime]]) -> None:
+    """Writes the earlier secrets into one encrypted text: the newest, and each other with its own end in a line."""
+    endpoint.encrypted_previous_secret, endpoint.previous_secret_until = "", None
+    if earlier:
+        (newest, endpoint.previous_secret_until), *others = earlier
+        lines = [newest, *(f"{secret} {until.isoformat()}" for secret, until in others)]
+        endpoint.encrypted_previous_secret = encrypt_secret("\n".join(lines))
 
 
 def sign(*, message_id: str, body: bytes, at: datetime, with_secrets: Sequence[str]) -> dict[str, str]:
@@ -66,23 +88,28 @@ def sign(*, message_id: str, body: bytes, at: datetime, with_secrets: Sequence[s
     }
 
 
-def rotate_secret(*, endpoint_id: UUID, by: Actor, reason: str) -> str:
+def rotate_secret(*, endpoint_id: UUID, by: Actor, reason: str, now: datetime | None = None) -> str:
     """Gives the endpoint a new secret, and returns it. The earlier one signs too for OVERLAP.
+
+    Secrets that no known SECRET_KEY encrypted can sign nothing, and end here.
 
     Raises: WebhookEndpointNotFound, WebhookEndpointRetired, ReasonRequired. Locks: WebhookEndpoint.
     Transaction: owns.
     """
     if not has_visible_text(reason):
         raise ReasonRequired
-    secret = new_secret()
+    secret, moment = new_secret(), now or timezone.now()
     with transaction.atomic():
         endpoint = lock_webhook_endpoint(endpoint_id=endpoint_id)
         if endpoint.status == WebhookEndpoint.Status.RETIRED:
             raise WebhookEndpointRetired
-        now = timezone.now()
-        endpoint.encrypted_previous_secret = endpoint.encrypted_secret
-        endpoint.previous_secret_until = now + OVERLAP
-        endpoint.encrypted_secret, endpoint.updated_at = encrypt_secret(secret), now
+        try:
+            present = decrypt_secret(endpoint.encrypted_secret)
+            earlier = [(present, moment + OVERLAP), *_read_earlier_secrets(endpoint, now=moment)]
+        except InvalidToken:
+            earlier = []
+        _keep_earlier_secrets(endpoint, earlier)
+        endpoint.encrypted_secret, endpoint.updated_at = encrypt_secret(secret), moment
         endpoint.save(
             update_fields=[
                 "encrypted_previous_secret",

@@ -1,5 +1,6 @@
 """Endpoints are registered, changed and given new secrets, each act with its audit entry; secrets stay encrypted."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -98,15 +99,38 @@ def test_a_rotated_secret_signs_beside_the_earlier_one_for_a_day() -> None:
         Webhook(registered.secret).verify("{}", headers)
 
 
+def test_each_earlier_secret_signs_until_its_own_day_ends() -> None:
+    key = register_endpoint(url=URL, by=actor()).endpoint.pk
+    began = timezone.now()
+    secrets = [reveal_secret(endpoint_id=key, by=actor(), reason="to compare")]
+    for hours in (0, 10, 20, 30):
+        moment = began + timedelta(hours=hours)
+        secrets.insert(0, rotate_secret(endpoint_id=key, by=actor(), reason="a leaver knew it", now=moment))
+    endpoint = WebhookEndpoint.objects.get()
+    # The five were replaced after 0, 10, 20 and 30 hours, and the last one never.
+    for hours, number in ((30, 4), (33, 4), (34, 3), (43, 3), (44, 2), (53, 2), (54, 1)):
+        assert signing_secrets(endpoint, now=began + timedelta(hours=hours)) == secrets[:number]
+    assert not any(each in str(list(WebhookEndpoint.objects.values())) for each in secrets)
+
+
+def test_a_rotation_leaves_behind_what_no_key_decrypts(settings: Any) -> None:
+    key = register_endpoint(url=URL, by=actor()).endpoint.pk
+    rotate_secret(endpoint_id=key, by=actor(), reason="a leaver knew it")
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "k" * 50, []
+    new = rotate_secret(endpoint_id=key, by=actor(), reason="the key is lost")
+    assert signing_secrets(WebhookEndpoint.objects.get(), now=timezone.now()) == [new]
+
+
 def test_secrets_are_stored_encrypted_and_rotated_with_secret_key(settings: Any) -> None:
     registered = register_endpoint(url=URL, by=actor())
-    new = rotate_secret(endpoint_id=registered.endpoint.pk, by=actor(), reason="a leaver knew it")
+    earlier = rotate_secret(endpoint_id=registered.endpoint.pk, by=actor(), reason="a leaver knew it")
+    new = rotate_secret(endpoint_id=registered.endpoint.pk, by=actor(), reason="another leaver knew it")
     old_key = settings.SECRET_KEY
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "k" * 50, [old_key]
     call_command("rotate_secrets", "--by", "ops", "--why", "a leaver knew the key")
     settings.SECRET_KEY_FALLBACKS = []
     endpoint = WebhookEndpoint.objects.get()
-    assert signing_secrets(endpoint, now=timezone.now()) == [new, registered.secret]
+    assert signing_secrets(endpoint, now=timezone.now()) == [new, earlier, registered.secret]
     assert reveal_secret(endpoint_id=endpoint.pk, by=actor(), reason="a new subscriber") == new
     assert new not in str(list(WebhookEndpoint.objects.values())) + str(list(AuditEntry.objects.values()))
     settings.SECRET_KEY = old_key
