@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.conf import settings
 from django.utils.formats import date_format
 from django.utils.functional import lazy
 
@@ -17,7 +16,7 @@ from billing.jobs import enqueue
 from billing.language import isolate
 from billing.local_time import to_local
 from billing.models import AuditEntry, Customer
-from billing.use_cases.mail.send_templated_mail import send_templated_mail
+from billing.use_cases.mail.send_templated_mail import is_mail_configured, send_templated_mail
 
 logger = structlog.get_logger(__name__)
 
@@ -40,7 +39,7 @@ def send_email_moved_mail(*, entry_id: UUID, mail: str) -> bool:
     """
     entry = AuditEntry.objects.get(pk=entry_id)
     customer = Customer.objects.get(pk=entry.object_id)
-    if customer.erased_at is not None or settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
+    if customer.erased_at is not None or not is_mail_configured():
         logger.info("email_moved_mail_not_sent", entry_id=str(entry_id))
         return False
     address = entry.changes["email"][_TEMPLATES.index(mail)]

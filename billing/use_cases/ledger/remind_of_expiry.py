@@ -14,7 +14,7 @@ from billing.jobs import enqueue
 from billing.local_time import day_text
 from billing.models import Lot
 from billing.money import local_money
-from billing.use_cases.mail.send_templated_mail import send_templated_mail
+from billing.use_cases.mail.send_templated_mail import is_mail_configured, send_templated_mail
 from billing.use_cases.personal.mail_choices import unsubscribe_address
 
 logger = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ def remind_of_expiry() -> int:
 
     Locks: Lot, without waiting. Transaction: owns, one for each batch. Idempotency: yes, a lot is reminded of once.
     """
-    if not settings.CREDIT_REMINDER_DAYS or settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
+    if not settings.CREDIT_REMINDER_DAYS or not is_mail_configured():
         return 0
     queued = 0
     while batch := _queue_batch():

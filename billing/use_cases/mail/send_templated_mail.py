@@ -7,6 +7,11 @@ from billing.use_cases.mail.compose_mail import compose_mail
 from billing.use_cases.outside_calls import check_outside_calls
 
 
+def is_mail_configured() -> bool:
+    """Tells whether mails reach anyone: without a mail server they are dropped."""
+    return settings.EMAIL_BACKEND != "django.core.mail.backends.dummy.EmailBackend"
+
+
 def send_templated_mail(
     *,
     template: str,

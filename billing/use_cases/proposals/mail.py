@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.conf import settings
 from django.utils.formats import date_format
 from django.utils.functional import lazy
 
@@ -13,7 +12,7 @@ from billing.local_time import to_local
 from billing.models import Proposal
 from billing.stored_words import say_stored, say_stored_value
 from billing.use_cases.mail.console_address import console_address
-from billing.use_cases.mail.send_templated_mail import send_templated_mail
+from billing.use_cases.mail.send_templated_mail import is_mail_configured, send_templated_mail
 from billing.use_cases.mail.staff_language import language_of_staff
 
 logger = structlog.get_logger(__name__)
@@ -25,7 +24,7 @@ def send_proposal_mail(*, proposal_id: UUID, address: str) -> bool:
     Raises: any failure of the mail server; the job retries. Transaction: none.
     """
     proposal = Proposal.objects.get(id=proposal_id)
-    if not proposal.is_open() or settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
+    if not proposal.is_open() or not is_mail_configured():
         logger.info("proposal_mail_not_sent", proposal_id=str(proposal_id))
         return False
     send_templated_mail(

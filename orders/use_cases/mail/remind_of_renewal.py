@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from billing.models import Subscription
 from billing.queries import balance_of
+from billing.use_cases.mail.send_templated_mail import is_mail_configured
 from orders.use_cases.checkout.month_price import next_month_minor
 from orders.use_cases.mail.queue_mail import Mail, queue_mail
 
@@ -21,7 +22,7 @@ def remind_of_renewals(*, now: datetime | None = None) -> int:
 
     Locks: Subscription, without waiting. Transaction: owns, one for each batch. Idempotency: one mail for each month.
     """
-    if not settings.RENEWAL_REMINDER_DAYS or settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
+    if not settings.RENEWAL_REMINDER_DAYS or not is_mail_configured():
         return 0
     queued = 0
     while batch := _queue_batch(now or timezone.now()):

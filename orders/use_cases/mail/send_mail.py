@@ -23,7 +23,7 @@ from billing.models import AuditEntry, Customer, Invoice, LedgerEntry, Organizat
 from billing.money import local_money
 from billing.organization_roles import ROLE_NAMES, OrganizationRole
 from billing.queries import balance_of
-from billing.use_cases.mail.send_templated_mail import send_templated_mail
+from billing.use_cases.mail.send_templated_mail import is_mail_configured, send_templated_mail
 from billing.use_cases.personal.mail_choices import unsubscribe_address
 from orders.models import Order, Payment, StripeEvent
 from orders.models.basket import BundleDiscount, bill_rows
@@ -74,7 +74,7 @@ def send_mail(*, mail: Mail, subject_id: UUID, event_id: str = "", reference: st
     if name in content.customer.declined_mails:
         logger.info("mail_declined", mail=name, subject_id=str(subject_id))
         return False
-    if settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
+    if not is_mail_configured():
         _warn_not_configured()
         return False
     send_templated_mail(

@@ -9,7 +9,6 @@ import json
 import re
 from typing import Any, cast
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 from psycopg import sql
@@ -17,7 +16,7 @@ from psycopg import sql
 from billing.actor import system_actor
 from billing.models import Customer, Erasure
 from billing.queries import cursor_without_timeout
-from billing.use_cases.mail.send_templated_mail import send_templated_mail
+from billing.use_cases.mail.send_templated_mail import is_mail_configured, send_templated_mail
 from billing.use_cases.record_audit import record_audit
 
 # Rows that name people, each under a key of its own. Another customer may have the same address.
@@ -67,7 +66,7 @@ def finish_erasure(*, customer_id: int) -> None:
 
 
 def _mail(erasure: Erasure) -> None:
-    if erasure.mailed_at or not erasure.addresses or settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
+    if erasure.mailed_at or not erasure.addresses or not is_mail_configured():
         return
     send_templated_mail(
         template="mail/account_deleted.txt", context={}, address=erasure.addresses[0], language=erasure.language

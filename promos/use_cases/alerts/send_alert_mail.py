@@ -10,7 +10,7 @@ from django.utils.functional import lazy
 from billing.language import say
 from billing.money import local_money
 from billing.use_cases.mail.console_address import console_address
-from billing.use_cases.mail.send_templated_mail import send_templated_mail
+from billing.use_cases.mail.send_templated_mail import is_mail_configured, send_templated_mail
 from billing.use_cases.mail.staff_language import language_of_staff
 from promos.models import Alert
 
@@ -23,7 +23,7 @@ def send_alert_mail(*, alert_id: UUID, address: str) -> bool:
     Raises: any failure of the mail server; the job retries. Transaction: none.
     """
     alert = Alert.objects.get(id=alert_id)
-    if alert.closed_at is not None or settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
+    if alert.closed_at is not None or not is_mail_configured():
         logger.info("alert_mail_not_sent", alert_id=str(alert_id))
         return False
     send_templated_mail(

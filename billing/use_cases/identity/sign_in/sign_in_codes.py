@@ -12,7 +12,6 @@ user or of nobody, one that has a code or none.
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -26,7 +25,7 @@ from billing.models import CODE_MAX_ATTEMPTS, SignInCode
 from billing.use_cases.count_attempt import Limit, count_attempt, count_attempt_of_networks
 from billing.use_cases.identity.addresses import normalize_address
 from billing.use_cases.identity.sign_in.complete_sign_in import count_failed_sign_in
-from billing.use_cases.mail.send_templated_mail import send_templated_mail
+from billing.use_cases.mail.send_templated_mail import is_mail_configured, send_templated_mail
 from billing.use_cases.record_audit import record_audit
 
 CODE_DIGITS = 6
@@ -45,7 +44,7 @@ def request_code(*, email: str, by: Actor, now: datetime | None = None) -> str:
     Raises: InvalidAddress; MailNotConfigured; TooManyAttempts. Transaction: owns.
     """
     address = normalize_address(email)
-    if settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
+    if not is_mail_configured():
         raise MailNotConfigured
     count_attempt_of_networks(CODES_OF_CLIENT, by.address)
     count_attempt(CODES_OF_ADDRESS, address)
