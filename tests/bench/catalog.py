@@ -11,6 +11,7 @@ from tests.bench.web import serving
 CLIENTS = 32
 WORKERS = 2
 OK = 200
+GOAL = 0.7
 LISTS = ("plans", "apps", "industries")
 
 
@@ -34,5 +35,8 @@ def measure(*, turns: int, seconds: float, clients: int = CLIENTS, workers: int 
                 warm()
             taken = in_turns(measures, turns=turns)
             for name in list(measures)[1:]:
-                table.add(Row(name=name, values=taken[name], against="empty", base=taken["empty"]))
+                title = f"{name} of the catalog over HTTP, {clients} clients"
+                base = taken["empty"]
+                table.add(Row(name=name, values=taken[name], against="empty", base=base, goal=GOAL, title=title))
+    table.print_for_readme()
     return table

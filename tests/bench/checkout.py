@@ -1,11 +1,11 @@
-"""Checkouts that credit covers, with a voucher and a key, and top-ups, over HTTP.
+"""Checkouts that credit covers, with a voucher and a key, top-ups, and previews of a voucher, over HTTP.
 
 They run beside a view that inserts one row, and an empty one.
 """
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import count, islice
+from itertools import count, islice, repeat
 from typing import Any
 from uuid import UUID
 
@@ -25,11 +25,21 @@ BODY: dict[str, Any] = {"plan_id": "m", "apps": ["wordpress"], "addons": ["backu
 PRICE_MINOR = 9_500
 # Beside the one-row view, and beside the empty one.
 GOAL = 0.5
-GOAL_CHECKOUT, GOAL_TOP_UP = 0.4, 0.5
+GOALS = {"checkout, ordinary code": 0.4, "top-up": 0.5, "preview": 0.7}
 GOAL_TAIL = 3
 OK = 200
 # So many requests, and a session has prepared its statements.
 PREPARED = 9
+
+TITLES = {
+    "checkout, ordinary code": f"checkout over HTTP, voucher and key, {CLIENTS} clients",
+    "checkout, hot code": "… hot code",
+    "checkout, uncapped code": "… uncapped code",
+    "top-up": f"top-up with a voucher and a key over HTTP, {CLIENTS} clients",
+    "preview": f"preview of a voucher over HTTP, {CLIENTS} clients",
+}
+# All requests come from one address.
+SETTINGS = {"PREVIEW_RATE_LIMIT": "999999/s"}
 
 _VISITS = "CREATE SCHEMA peer; CREATE TABLE peer.visit (id bigserial PRIMARY KEY, user_id text, note text)"
 
@@ -70,6 +80,10 @@ class Shop:
             key = f"top-up-{code}-{number}"
             yield request("/api/billing/vouchers/redeem", {"code": code}, token=self._tokens[number], key=key)
 
+    def previews(self, code: str) -> Iterator[bytes]:
+        """Requests for what the code grants; nobody signs in for it."""
+        return repeat(request("/api/billing/vouchers/redeem-preview", {"code": code}))
+
     def issue(self, *, hot: bool, capped: bool) -> str:
         from tests.factories import PromoCodeFactory  # noqa: PLC0415
 
@@ -94,6 +108,17 @@ class Shop:
         done = answered.statuses.get(OK, 0)
         assert answered.statuses == {OK: done}, answered.statuses
         check_exact(self._connection, (code,), done)
+
+    def check_previews(self, code: str, answered: Answered) -> None:
+        """Every answer was a preview, and each was counted. Raises: AssertionError."""
+        done = answered.statuses.get(OK, 0)
+        assert answered.statuses == {OK: done}, answered.statuses
+        row = self._connection.execute(
+            b"SELECT number FROM promos_codepreviews v JOIN promos_promocode p ON p.id = v.promo_code_id"
+            b" WHERE p.code = %s",
+            [code],
+        ).fetchone()
+        assert row == (done,), row
 
     def traffic(self, code: str) -> Traffic:
         """Of a checkout with the code, in this process, once its session has prepared what it sends."""
@@ -132,6 +157,12 @@ class Figures:
         self._shop.check_top_ups(code, answered)
         return answered.per_second
 
+    def previews(self) -> float:
+        code = self._shop.issue(hot=False, capped=True)
+        answered = self._fire("preview", self._shop.previews(code))
+        self._shop.check_previews(code, answered)
+        return answered.per_second
+
     def visits(self) -> float:
         return self._fire("one row", self._shop.visits()).per_second
 
@@ -157,7 +188,7 @@ def measure(*, turns: int, seconds: float, clients: int = CLIENTS, workers: int 
     table = Table(f"Checkouts over HTTP, {clients} clients, {workers} web processes")
     with database() as connection:
         shop = Shop(connection)
-        with serving(workers=workers) as web:
+        with serving(workers=workers, more=SETTINGS) as web:
             figures = Figures(shop, connection, web, clients=clients, seconds=seconds)
             kinds: dict[str, tuple[bool, bool]] = {
                 "checkout, ordinary code": (False, True),
@@ -168,6 +199,7 @@ def measure(*, turns: int, seconds: float, clients: int = CLIENTS, workers: int 
                 "empty": figures.empty,
                 "one row": figures.visits,
                 "top-up": figures.top_ups,
+                "preview": figures.previews,
             }
             for name, (hot, capped) in kinds.items():
                 measures[name] = partial(figures.checkouts, name, hot=hot, capped=capped)
@@ -180,19 +212,21 @@ def measure(*, turns: int, seconds: float, clients: int = CLIENTS, workers: int 
             for each in (figures.runs, figures.web_ms, figures.database_ms):
                 each.clear()
             taken = in_turns(measures, turns=turns)
-            for name in ("empty", *kinds):
+            for name, title in TITLES.items():
                 table.add(
                     Row(
                         name=name,
                         values=taken[name],
-                        against="one row",
-                        base=taken["one row"],
-                        goal=None if name == "empty" else GOAL,
+                        against="empty",
+                        base=taken["empty"],
+                        goal=GOALS.get(name, GOALS["checkout, ordinary code"]),
+                        title=title,
                     )
                 )
-            for name, goal in {**dict.fromkeys(kinds, GOAL_CHECKOUT), "top-up": GOAL_TOP_UP}.items():
-                table.add(Row(name=name, values=taken[name], against="empty", base=taken["empty"], goal=goal))
-            for name in (*kinds, "top-up"):
+            for name in ("empty", *kinds):
+                half = None if name == "empty" else GOAL
+                table.add(Row(name=name, values=taken[name], against="one row", base=taken["one row"], goal=half))
+            for name in TITLES:
                 runs = figures.runs[name]
                 table.add(
                     Row(
@@ -216,4 +250,5 @@ def measure(*, turns: int, seconds: float, clients: int = CLIENTS, workers: int 
                     name: [round(each, 3) for each in values] for name, values in figures.database_ms.items()
                 },
             )
+    table.print_for_readme()
     return table

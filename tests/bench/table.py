@@ -22,6 +22,8 @@ class Row:
     base: tuple[float, ...]
     goal: float | None = None
     at_most: bool = False
+    # What README's table calls it; empty if the row does not stand there.
+    title: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -96,6 +98,15 @@ class Table:
         self.facts |= facts
         for name, value in facts.items():
             print(f"\n{name.replace('_', ' ')}: {value}", flush=True)
+
+    def print_for_readme(self) -> None:
+        """Prints the rows that have a title, as the table of README writes them."""
+        print("\nfor README:\n")
+        for row in self.rows:
+            if row.title:
+                verdict = {None: "", True: f"{row.goal:g}, met", False: f"{row.goal:g}, **missed**"}[row.met]
+                mine, theirs = (f"{statistics.median(each):,.0f}/s" for each in (row.values, row.base))
+                print(f"| {row.title} | {mine} | an empty Django view: {theirs} | {row.ratio:.2f} | {verdict} |")
 
     def as_json(self) -> dict[str, Any]:
         return {"title": self.title, "rows": [row.as_json() for row in self.rows], "facts": self.facts}
