@@ -1,10 +1,12 @@
 """Counts attempts in PostgreSQL, so that all processes share one count.
 
-A window begins with the first attempt and ends one period later. One statement counts an attempt. Attempts that open
-a new window remove a few ended ones.
+A window begins with the first attempt and ends one period later. Attempts that arrive together at one limit share a
+statement and a commit. Those that open a new window remove a few ended ones.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from ipaddress import ip_network
 from math import ceil
 
@@ -12,6 +14,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils.crypto import salted_hmac
 
+from billing.database.group_commit import GroupCommit
 from billing.errors import TooManyAttempts
 
 # The scope and setting of the limit of public previews, so that codes cannot be found by guessing.
@@ -22,19 +25,22 @@ _MAX_WINDOWS_REMOVED = 20
 # /48, which has many: such a network may do a few times as much as a /64.
 _IPV6_ALLOWANCES = {64: 1, 56: 4, 48: 16}
 
+# In the order of the keys, so that two processes never wait for each other. Counting stops past the limit: more says
+# nothing, and could overflow.
 _COUNT = """
 INSERT INTO billing_ratelimitwindow AS known (key, hits, ends_at)
-VALUES (%(key)s, 1, statement_timestamp() + make_interval(secs => %(seconds)s))
+SELECT key, count(*), statement_timestamp() + make_interval(secs => %(seconds)s)
+  FROM unnest(%(keys)s::text[]) AS key GROUP BY key ORDER BY key
 ON CONFLICT (key) DO UPDATE SET
     hits = CASE
-        WHEN known.ends_at <= statement_timestamp() THEN 1
-        ELSE LEAST(known.hits + 1, %(ceiling)s)
+        WHEN known.ends_at <= statement_timestamp() THEN excluded.hits
+        ELSE LEAST(known.hits, %(limit)s) + excluded.hits
     END,
     ends_at = CASE
         WHEN known.ends_at <= statement_timestamp() THEN excluded.ends_at
         ELSE known.ends_at
     END
-RETURNING hits, EXTRACT(EPOCH FROM ends_at - statement_timestamp())
+RETURNING key, hits, EXTRACT(EPOCH FROM ends_at - statement_timestamp())
 """
 
 _REMOVE_ENDED = """
@@ -83,14 +89,33 @@ def count_hit_of_networks(limit: Limit, address: str | None) -> tuple[bool, int]
 
 
 def count_hit(limit: Limit, counted: str) -> tuple[bool, int]:
-    """Counts one attempt. Returns whether the limit allows it, and the seconds until the window ends."""
+    """Counts one attempt. Returns whether the limit allows it, and the seconds until the window ends.
+
+    Transaction: owns, with attempts that other requests count; inside another's it joins that.
+    """
+    key = _key(limit, counted)
+    hit = None if connection.in_atomic_block else _group_of(limit).submit(key)
+    return hit or _count_hits(limit, [key])[0]
+
+
+@cache
+def _group_of(limit: Limit) -> GroupCommit[str, tuple[bool, int]]:
+    return GroupCommit(partial(_count_hits, limit))
+
+
+def _count_hits(limit: Limit, keys: Sequence[str]) -> list[tuple[bool, int]]:
+    """Counts an attempt for each key, one after the other where a key stands there more than once."""
     with connection.cursor() as cursor:
-        # Counting stops at one over the limit: more says nothing, and could overflow.
-        cursor.execute(_COUNT, {"key": _key(limit, counted), "seconds": limit.seconds, "ceiling": limit.hits + 1})
-        hits, remaining = cursor.fetchone()
-        if hits == 1:
+        cursor.execute(_COUNT, {"keys": list(keys), "seconds": limit.seconds, "limit": limit.hits})
+        counts = {key: (hits, max(1, ceil(remaining))) for key, hits, remaining in cursor.fetchall()}
+        before = {key: hits - keys.count(key) for key, (hits, _) in counts.items()}
+        if 0 in before.values():
             cursor.execute(_REMOVE_ENDED, {"some": _MAX_WINDOWS_REMOVED})
-    return hits <= limit.hits, max(1, ceil(remaining))
+    results = []
+    for key in keys:
+        before[key] += 1
+        results.append((before[key] <= limit.hits, counts[key][1]))
+    return results
 
 
 def count_attempt(limit: Limit, counted: str) -> None:

@@ -37,9 +37,10 @@ from promos.api.credit_life import credit_days_field
 from promos.api.restrictions import RESTRICTIONS_EXAMPLE, RestrictionsRequestSerializer, RestrictionsSerializer
 from promos.errors import CreditRequired, PromoNotFound
 from promos.models import PromoCode
-from promos.queries import MAX_CODE_INPUT_LENGTH, find_code, live_codes
+from promos.queries import MAX_CODE_INPUT_LENGTH, live_codes
 from promos.use_cases.approvals.propose_issue import issue_or_propose, issued_or_refused
 from promos.use_cases.change_code import retire_code
+from promos.use_cases.find_code_together import find_code_together
 from promos.use_cases.issue_code import MAX_CAP, GivenTerms, Terms
 from promos.use_cases.preview_code import preview_code
 from promos.use_cases.restrictions.describe_restrictions import describe_to_customers
@@ -197,6 +198,10 @@ class RevokeView(ApiView):
         return Response({"ok": True})
 
 
+# Shared by all requests, as the checkout's is.
+_FORM = CodeSerializer()
+
+
 class PreviewView(ApiView):
     """Previews what a code grants. It consumes nothing, and reveals neither the cap nor the count."""
 
@@ -216,10 +221,8 @@ class PreviewView(ApiView):
         summary="Preview a code",
     )
     def post(self, request: Request) -> Response:
-        form = CodeSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        code = form.validated_data["code"]
-        found = find_code(code)
+        code = _FORM.run_validation(request.data)["code"]
+        found = find_code_together(code)
         by = anonymous_actor(channel="api", address=client_address(request))
         problem = preview_code(found, code=code, by=by)
         if found is None or isinstance(problem, PromoNotFound):

@@ -21,6 +21,11 @@ BATCHES = {
     # A preview counts a key that the request has just read, and keys are never deleted.
     "promos/use_cases/count_preview.py": "tests/promos/test_count_preview.py::"
     "test_previews_at_the_same_time_are_all_counted",
+    # The database refuses no attempt, and two counts of one key never wait for each other.
+    "billing/use_cases/count_attempt.py": "tests/concurrency/test_sign_in_race.py::"
+    "test_attempts_at_the_same_moment_do_not_pass_a_limit_together",
+    "promos/use_cases/find_code_together.py": "tests/promos/test_find_code_together.py::"
+    "test_a_code_that_the_database_refuses_fails_no_other",
     "billing/queries.py": ANY_READ,
     "billing/database/shared_read.py": ANY_READ,
     "orders/api/catalog/lists.py": ANY_READ,
