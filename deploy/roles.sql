@@ -6,7 +6,18 @@
 GRANT USAGE ON SCHEMA public TO :"app";
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO :"app";
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO :"app";
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO :"app";
+-- Only the owner's own: an extension in this schema, such as pg_stat_statements, has functions of another owner.
+SELECT set_config('qasima.app', :'app', false);
+DO $$
+DECLARE
+  each record;
+BEGIN
+  FOR each IN SELECT oid::regprocedure AS function FROM pg_proc
+    WHERE pronamespace = 'public'::regnamespace AND proowner = current_user::regrole
+  LOOP
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', each.function, current_setting('qasima.app'));
+  END LOOP;
+END $$;
 
 -- The same for what later releases add.
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO :"app";

@@ -22,13 +22,18 @@ ROLES = Path(__file__).resolve().parents[2] / "deploy/roles.sql"
 pytestmark = pytest.mark.django_db
 
 
+def statements() -> str:
+    """Return roles.sql with the name of the drill's user, as psql reads it."""
+    text = re.sub(r"^--.*$", "", ROLES.read_text(), flags=re.MULTILINE)
+    return text.replace(':"app"', "qasima_drill_app").replace(":'app'", "'qasima_drill_app'")
+
+
 @pytest.fixture
 def as_app(db: None) -> Iterator[None]:
     """Go on as a user that roles.sql has made."""
-    statements = re.sub(r"^--.*$", "", ROLES.read_text(), flags=re.MULTILINE).replace(':"app"', "qasima_drill_app")
     with connection.cursor() as cursor:
         cursor.execute("CREATE ROLE qasima_drill_app")
-        cursor.execute(statements)
+        cursor.execute(statements())
         cursor.execute("SET ROLE qasima_drill_app")
         yield
         cursor.execute("RESET ROLE")
@@ -47,6 +52,26 @@ def test_vouchers_checkouts_and_the_console_need_rows_alone(as_app: None, client
     assert [answer.status for answer in answers] == [200, 201, 200, 200]
     prune_expired()
     assert client.get("/readyz").status_code == 200
+
+
+def test_an_extensions_functions_do_not_stop_it() -> None:
+    """An owner that is no superuser may not grant what an extension such as pg_stat_statements keeps for its own."""
+    with connection.cursor() as cursor:
+        cursor.execute("""
+            CREATE FUNCTION extension_reset() RETURNS int LANGUAGE sql AS 'SELECT 1';
+            REVOKE EXECUTE ON FUNCTION extension_reset() FROM PUBLIC;
+            CREATE ROLE qasima_drill_app;
+            CREATE ROLE qasima_drill_owner;
+            GRANT ALL ON SCHEMA public TO qasima_drill_owner WITH GRANT OPTION;
+            GRANT ALL ON ALL TABLES IN SCHEMA public TO qasima_drill_owner WITH GRANT OPTION;
+            GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO qasima_drill_owner WITH GRANT OPTION""")
+        cursor.execute("SET ROLE qasima_drill_owner")
+        cursor.execute("CREATE FUNCTION own() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+        cursor.execute("REVOKE EXECUTE ON FUNCTION own() FROM PUBLIC")
+        cursor.execute(statements())
+        cursor.execute("SET ROLE qasima_drill_app")
+        cursor.execute("SELECT own(), has_function_privilege('extension_reset()', 'EXECUTE')")
+        assert cursor.fetchone() == (1, False)
 
 
 def test_an_erasure_reaches_the_audit_trail_with_rows_alone(as_app: None) -> None:
