@@ -51,6 +51,11 @@ def test_every_alert_has_a_severity_and_a_sentence() -> None:
     )
 
 
+def test_the_book_says_what_to_do_about_every_alert() -> None:
+    headings = re.findall(r"^## .*", (WATCHING.parent / "books/respond.md").read_text(), re.MULTILINE)
+    assert sorted(re.findall(r"Qasima\w+", " ".join(headings))) == sorted(rule["alert"] for rule in alerts())
+
+
 def test_promtool_sees_every_alert_fire_and_not_fire() -> None:
     groups = yaml.safe_load((WATCHING / "alerts.test.yaml").read_text())["tests"]
     cases = [each for group in groups for each in group.get("alert_rule_test", ())]
