@@ -47,9 +47,10 @@ class Queue:
 
 
 # Each has a worker of its own, so no queue waits for the jobs of another one. `payments` calls Stripe, which may be
-# silent; `events` settles what Stripe sent from what is stored; `mirror` copies Stripe's objects for staff, several
-# after each payment; `cards` generates batches and grants in bulk; `books` recounts and verifies everything, for
-# minutes; `default` is for what takes seconds, such as documents, reminders and the removal of expired rows.
+# silent; `events` settles what Stripe sent from what is stored; `mirror` copies Stripe's objects for staff, once
+# for the events of a payment; `cards` generates batches and grants in bulk; `books` recounts and verifies
+# everything, for minutes; `default` is for what takes seconds, such as documents, reminders and the removal of
+# expired rows.
 QUEUES = (
     Queue(name="events", concurrency=5, listens=True),
     Queue(name="mail", concurrency=2, listens=True),

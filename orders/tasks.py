@@ -18,9 +18,8 @@ from billing.use_cases.outside_calls import are_outside_calls_held
 from billing.use_cases.processor_settings import processor_keys
 from orders.api.provisioning.reports import parse_report
 from orders.errors import PaymentProcessorError
-from orders.models import AppJob, Payment, Provision, StripeEvent
+from orders.models import AppJob, Payment, Provision
 from orders.stripe import gateway
-from orders.stripe.mirror import mirror_event
 from orders.use_cases.balance import mirror_balance as balance
 from orders.use_cases.books.close_month import verify_and_record_months
 from orders.use_cases.documents import issue_documents as documents
@@ -33,6 +32,7 @@ from orders.use_cases.mail.remind_of_renewal import remind_of_renewals as renewa
 from orders.use_cases.mail.send_mail import send_mail as send
 from orders.use_cases.organizations import close_open_payment as close_payment
 from orders.use_cases.payments import find_event_owner, request_refund, settle_event, sweep_payments
+from orders.use_cases.payments.mirror_events import mirror_events
 from orders.use_cases.payments.send_email_to_stripe import send_email_to_stripe
 from orders.use_cases.personal.finish_erasure import finish_erasure as finish
 from orders.use_cases.provisioning.play_steps import play_next_step, provision_order
@@ -103,12 +103,9 @@ def settle_long_invoice(event_id: str) -> None:
 
 @app.task(name="mirror_stripe_event", queue="mirror", retry=_RETRIES)
 def mirror_stripe_event(event_id: str) -> None:
-    """Copies the objects of a settled event into dj-stripe's tables, which only staff read."""
-    event = StripeEvent.objects.get(id=event_id)
-    secret_key = processor_keys().secret_key
-    if secret_key and event.mirrored_at is None:
-        mirror_event(event.payload, secret_key=secret_key, api_base=settings.STRIPE_API_BASE)
-        StripeEvent.objects.filter(id=event_id).update(mirrored_at=timezone.now())
+    """Copies what this event and the others of its customer are about into dj-stripe's tables, which staff read."""
+    if secret_key := processor_keys().secret_key:
+        mirror_events(event_id=event_id, secret_key=secret_key)
 
 
 @app.task(name="send_refund", queue="payments", retry=_RETRIES)

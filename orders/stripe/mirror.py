@@ -14,7 +14,7 @@ No decision about money depends on these copies. Orders, ledger and subscription
 and this module writes to none of their tables.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -91,9 +91,12 @@ class _StoredSince(Exception):
     """Another run stored one of the objects after this one began to read."""
 
 
-def mirror_event(payload: Mapping[str, Any], *, secret_key: str, api_base: str) -> tuple[str, ...]:
+def mirror_event(
+    payload: Mapping[str, Any], *, secret_key: str, api_base: str, copied: Collection[str] = ()
+) -> tuple[str, ...]:
     """Stores the event, and the objects that it refers to as Stripe has them now.
 
+    Args: copied: the ids of objects that were read after the event was received. One about them needs no other read.
     Returns: the ids of the stored objects; empty where the event is about another kind, or Stripe has it no more.
     Raises: NotRead. Then only the event itself was stored, and a retry is safe.
     Locks: an advisory lock while storing. Transaction: owns several; none is open during a call to Stripe.
@@ -104,7 +107,7 @@ def mirror_event(payload: Mapping[str, Any], *, secret_key: str, api_base: str) 
     _store_event(payload)
     document = read_event_object(payload)
     start = (str(document.get("object")), str(document.get("id") or ""))
-    if start[0] not in KINDS or not start[1]:
+    if start[0] not in KINDS or not start[1] or start[1] in copied:
         return ()
     if not secret_key:
         raise NotRead("no secret key is set")

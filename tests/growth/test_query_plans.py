@@ -11,7 +11,8 @@ from billing.models import Organization
 from billing.queries import balance_of, invoices_of, slug_is_free, subscription_of
 from billing.use_cases.ledger.hold_credit import capture_hold, hold_credit, release_hold
 from billing.use_cases.ledger.post_entry import adjust_credit, reverse_entry
-from orders.models import Break
+from orders.models import Break, StripeEvent
+from orders.models.payment import MIRROR_KEY
 from orders.queries.orders import find_open_order, open_payment_of
 from orders.use_cases.events.deliver_events import events_to_deliver
 from orders.use_cases.organizations.list_organizations import list_organizations
@@ -171,6 +172,12 @@ ACTS: dict[str, tuple[Callable[[], object], set[str]]] = {
             "orders_stripeevent_unowned",
             "orders_refund_one_under_way",
         },
+    ),
+    "events of a customer to mirror": (
+        lambda: list(
+            StripeEvent.objects.annotate(mirror_key=MIRROR_KEY).filter(mirror_key="cus_1", mirrored_at__isnull=True)
+        ),
+        {"orders_stripeevent_unmirrored"},
     ),
     "subscriptions that are due": (find_due_subscriptions, {"billing_subscription_due"}),
     "events to deliver": (

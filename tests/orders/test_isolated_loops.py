@@ -55,6 +55,9 @@ ALL_OR_NONE = "one transaction of a command, which changes all or none"
 REFUSED = "an event that the broker refuses is stored as refused, and the others are delivered"
 APPLIED_OR_SET_ASIDE = "an event that fails is set aside at the broker or delivered again, and the others are applied"
 OF_ENDPOINTS = "one endpoint's failure leaves the others alone, tested in tests/orders/webhooks"
+OF_EVENTS = (
+    "an event that is not mirrored leaves the others alone, tested in tests/orders/stripe/test_mirror_events.py"
+)
 NEXT_RUN = "the items belong to one customer, and a job of its own takes each that is left in the next run"
 ENQUEUES = "each item becomes a job of its own"
 COMPUTES = "reads or computes only"
@@ -104,6 +107,7 @@ LOOPS = {
     "use_cases/events/receive_events.py receive_batch": APPLIED_OR_SET_ASIDE,
     "use_cases/mail/remind_of_renewal.py _queue_batch": ENQUEUES,
     "use_cases/mail/remind_of_renewal.py remind_of_renewals": ENQUEUES,
+    "use_cases/payments/mirror_events.py mirror_events": OF_EVENTS,
     "use_cases/payments/settle_event.py _find_order_of_charge": COMPUTES,
     "use_cases/payments/settle_payment.py _requeue_early_events": ENQUEUES,
     "use_cases/payments/sweep_payments.py run_each": TESTED,

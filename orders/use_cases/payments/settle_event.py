@@ -5,6 +5,7 @@ Each type of event has one handler. A handler returns its outcome, a word that t
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -16,7 +17,7 @@ from billing.jobs import enqueue, enqueue_once
 from billing.models import Customer, Invoice, Subscription
 from orders.locks import lock_order
 from orders.models import Break, Order, Payment, StripeEvent
-from orders.models.payment import BEFORE_LINK
+from orders.models.payment import BEFORE_LINK, MIRROR_KEY
 from orders.stripe.payloads import (
     Object,
     read_currency,
@@ -44,6 +45,7 @@ from orders.use_cases.subscriptions.follow_subscription import (
 # An event that failed this often is set aside: it becomes a break, and no job or sweeper tries it again.
 MAX_ATTEMPTS = 3
 SET_ASIDE = "set_aside"
+MIRROR_DELAY = timedelta(seconds=2)
 
 # Each may come with a fee or a payout in Stripe's balance.
 BALANCE_EVENT_TYPES = (
@@ -100,7 +102,8 @@ def settle_event(*, event_id: str, document: Object | None = None) -> str:
     """
     with transaction.atomic():
         # Races with a second job for the same event. The inbox is locked before Order.
-        event = StripeEvent.objects.select_for_update(no_key=True).get(id=event_id)
+        found = StripeEvent.objects.select_for_update(no_key=True).annotate(mirror_key=MIRROR_KEY)
+        event = found.get(id=event_id)
         if event.settled_at is not None:
             return event.outcome
         handler = _HANDLERS.get(event.type)
@@ -109,7 +112,9 @@ def settle_event(*, event_id: str, document: Object | None = None) -> str:
         event.save(update_fields=["outcome", "settled_at"])
         if event.type in BALANCE_EVENT_TYPES:
             enqueue_once("mirror_balance", key="mirror_balance")
-        enqueue("mirror_stripe_event", lock=f"mirror:{_mirror_lock_key(event)}", event_id=event.id)
+        # One job for all events of a customer that are there when it runs. One payment causes 18, in about a second.
+        key = f"mirror:{event.mirror_key}"
+        enqueue_once("mirror_stripe_event", key=key, delay=MIRROR_DELAY, event_id=event.id)
         return event.outcome
 
 
@@ -130,12 +135,6 @@ def receive_event(payload: Object) -> bool:
         if created:
             enqueue("settle_stripe_event", event_id=str(payload["id"]))
         return created
-
-
-def _mirror_lock_key(event: StripeEvent) -> str:
-    """Returns the customer's id, so that the objects of one customer are mirrored one event after the other."""
-    document = read_event_object(event.payload)
-    return read_reference(document.get("customer")) or str(document.get("id", event.id))
 
 
 def _actor(event: StripeEvent) -> Actor:

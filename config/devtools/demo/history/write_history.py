@@ -41,8 +41,9 @@ OUTAGE, REFUNDS, CORRECTION, GUESSES, DISPUTE, EARLY_CARDS = 52, (21, 37, 44, 59
 # The worker's nightly jobs run once in so many days, because there is little to do.
 NIGHTLY_JOBS = 7
 VAT_BASIS_POINTS = 500
-# How many of Stripe's events the worker copies after the first start: all of them would keep it busy for minutes.
-MIRRORED_EVENTS = 150
+# How many jobs copy Stripe's objects after the first start, one for each customer or object without a customer. All
+# of them would keep the worker busy for minutes.
+MIRROR_JOBS = 150
 _WORKER = system_actor(channel="worker", user_id="renewals")
 
 
@@ -179,5 +180,5 @@ def _finish_jobs() -> None:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM procrastinate_jobs WHERE task_name <> 'mirror_stripe_event'")
         latest = "SELECT id FROM procrastinate_jobs ORDER BY id DESC LIMIT %s"
-        cursor.execute(f"DELETE FROM procrastinate_jobs WHERE id NOT IN ({latest})", [MIRRORED_EVENTS])  # noqa: S608
+        cursor.execute(f"DELETE FROM procrastinate_jobs WHERE id NOT IN ({latest})", [MIRROR_JOBS])  # noqa: S608
         cursor.execute("UPDATE procrastinate_jobs SET priority = -1")
