@@ -4,11 +4,11 @@ An event says that an object changed. The object is then read from Stripe as it 
 order and more than once. The copy includes the event's object and what it refers to of the same payment: customer,
 checkout session, subscription, invoice, payment intent, charge with its refunds, dispute.
 
-Events are mirrored in parallel, and an older copy must not overwrite a newer one. Each run notes the time before it
-reads. If one of its objects was stored after that time, it cannot tell which copy is newer, and reads again. Each
-such store completes another run, so as many attempts as there are parallel runs are enough. Storing is serialized by
-an advisory lock: dj-stripe inserts objects in the order in which it meets them, and two such transactions would
-deadlock.
+Events are mirrored in parallel, and an older copy must not overwrite a newer one. Before a run reads an object, it
+notes when that was last stored. If the object was stored since, it cannot tell which copy is newer, and reads again.
+Only whether the two times are equal matters, so the database's clock may jump. Each such store completes another run,
+so as many attempts as there are parallel runs are enough. Storing is serialized by an advisory lock: dj-stripe
+inserts objects in the order in which it meets them, and two such transactions would deadlock.
 
 No decision about money depends on these copies. Orders, ledger and subscriptions follow the inbox (settle_event.py),
 and this module writes to none of their tables.
@@ -119,26 +119,30 @@ def mirror_event(
 
 def _mirror(start: Reference, answers: RecordedAnswers) -> tuple[str, ...]:
     """Raises: NotRead, _StoredSince."""
-    started_at = _database_time()
     found = _collect(start, answers)
     while True:
         try:
             with answers.replayed(), transaction.atomic():
-                return _store(found, started_at)
+                return _store(found)
         except MissingAnswer as missing:
             answers.read(missing.path)
 
 
-def _collect(start: Reference, answers: RecordedAnswers) -> list[Reference]:
-    """Collects the objects that belong together, in the order of storing, without those that Stripe has no more."""
-    seen, found = {start}, []
+def _collect(start: Reference, answers: RecordedAnswers) -> dict[Reference, datetime | None]:
+    """Collects the objects that belong together, in the order of storing, without those that Stripe has no more.
+
+    Returns: for each, when it was last stored before it was read; None where it never was.
+    """
+    seen: set[Reference] = {start}
+    found: dict[Reference, datetime | None] = {}
     waiting = [start]
     while waiting:
         each = waiting.pop(0)
+        stored_at = _find_stored_at(each)
         answer = _retrieve_or_none(each, answers)
         if answer is None:
             continue
-        found.append(each)
+        found[each] = stored_at
         for path, other in KINDS[each[0]].references.items():
             for value in _find_values(answer, path.split(".")):
                 reference = (other, value if isinstance(value, str) else str(value["id"]))
@@ -146,7 +150,7 @@ def _collect(start: Reference, answers: RecordedAnswers) -> list[Reference]:
                     seen.add(reference)
                     waiting.append(reference)
     order = list(KINDS)
-    return sorted(found, key=lambda reference: order.index(reference[0]))
+    return dict(sorted(found.items(), key=lambda item: order.index(item[0][0])))
 
 
 def _retrieve_or_none(reference: Reference, answers: RecordedAnswers) -> Any:
@@ -194,26 +198,31 @@ def _store_event(payload: Mapping[str, Any]) -> None:
             mirrored.Event.sync_from_stripe_data(dict(payload), api_key=NO_KEY)  # type: ignore[no-untyped-call]
 
 
-def _store(found: list[Reference], started_at: datetime) -> tuple[str, ...]:
+def _store(found: Mapping[Reference, datetime | None]) -> tuple[str, ...]:
     """Raises: MissingAnswer, _StoredSince."""
     with connection.cursor() as cursor:
         # Races with every other run; see the module's docstring.
         cursor.execute(_LOCK_STORING)
-    _check_not_stored_since(found, started_at)
+    _check_not_stored_since(found)
     for reference in found:
         model = KINDS[reference[0]].model
         model.sync_from_stripe_data(_adapt_to_djstripe(_retrieve(reference), reference[0]), api_key=NO_KEY)
-        # By the database's clock, which is the same for every worker.
+        # By the database's clock: one store after the other, so no two have the same time.
         model.objects.filter(id=reference[1]).update(djstripe_updated=_ClockTimestamp())
     _link_customers([object_id for kind, object_id in found if kind == "customer"])
     return tuple(object_id for _, object_id in found)
 
 
-def _check_not_stored_since(found: list[Reference], started_at: datetime) -> None:
-    """Raises: _StoredSince, where an object was stored after this run began to read."""
-    for kind, object_id in found:
-        if KINDS[kind].model.objects.filter(id=object_id, djstripe_updated__gte=started_at).exists():
+def _check_not_stored_since(found: Mapping[Reference, datetime | None]) -> None:
+    """Raises: _StoredSince, where an object was stored after this run noted when that was last done."""
+    for reference, stored_at in found.items():
+        if _find_stored_at(reference) != stored_at:
             raise _StoredSince
+
+
+def _find_stored_at(reference: Reference) -> datetime | None:
+    stored = KINDS[reference[0]].model.objects.filter(id=reference[1])
+    return stored.values_list("djstripe_updated", flat=True).first()  # type: ignore[no-any-return]
 
 
 def _adapt_to_djstripe(data: Any, kind: str) -> Any:
@@ -234,10 +243,3 @@ def _link_customers(customer_ids: list[str]) -> None:
 class _ClockTimestamp(Func):
     function = "clock_timestamp"
     output_field = DateTimeField()
-
-
-def _database_time() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        (now,) = cursor.fetchone()
-    return now  # type: ignore[no-any-return]

@@ -1,14 +1,17 @@
 """Mirroring Stripe's objects into dj-stripe's tables: complete, never replaced by older copies, and without keys."""
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Event as Signal
 from typing import Any
 
 import pytest
 import stripe
 from django.db import DatabaseError, connection, connections, transaction
+from django.db.models import F
+from django.utils import timezone
 from djstripe import models as mirrored
 
 from billing.models import Customer
@@ -168,8 +171,31 @@ class TestOrder:
         self, server: StripeObjectServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The control: the race exists, and the test above notices it."""
-        monkeypatch.setattr(mirror_module, "_check_not_stored_since", lambda found, started_at: None)
+        monkeypatch.setattr(mirror_module, "_check_not_stored_since", lambda found: None)
         assert _mirror_slowly_and_quickly(server) == "active"
+
+    @pytest.mark.parametrize("clock_goes", ["back", "on"])
+    def test_a_clock_that_jumps_lets_no_older_copy_replace_a_newer_one(
+        self, server: StripeObjectServer, clock_goes: str
+    ) -> None:
+        """The newer copies seem to be stored an hour before, or after, the slow run began."""
+        hour = timedelta(hours=-1 if clock_goes == "back" else 1)
+
+        def move_clock() -> None:
+            for kind in mirror_module.KINDS.values():
+                kind.model.objects.update(djstripe_updated=F("djstripe_updated") + hour)
+
+        assert _mirror_slowly_and_quickly(server, after_newer=move_clock) == "canceled"
+
+    def test_an_object_that_was_stored_in_the_future_is_mirrored_at_once(self, server: StripeObjectServer) -> None:
+        """The clock was ahead, and was put right."""
+        mirror_object(server, "customer.subscription.created", "sub_A", number=1)
+        mirrored.Subscription.objects.update(djstripe_updated=timezone.now() + timedelta(hours=1))
+        server.get("sub_A")["status"] = "canceled"
+        server.requests.clear()
+        mirror_object(server, "customer.subscription.deleted", "sub_A", number=2)
+        assert mirrored.Subscription.objects.get().stripe_data["status"] == "canceled"
+        assert server.requests.count("GET /v1/subscriptions/sub_A") == 1
 
     def test_concurrent_events_of_one_customer_all_succeed(self, server: StripeObjectServer) -> None:
         kinds = {"cs_test_A": "checkout.session.completed", "in_A": "invoice.paid", "ch_A": "charge.succeeded"}
@@ -186,7 +212,7 @@ class TestOrder:
         assert mirrored.Event.objects.count() == len(payload)
 
 
-def _mirror_slowly_and_quickly(server: StripeObjectServer) -> str:
+def _mirror_slowly_and_quickly(server: StripeObjectServer, *, after_newer: Callable[[], None] = lambda: None) -> str:
     """Delay one mirroring after it has read an active subscription, and let another mirror its end first."""
     read, go_on = Signal(), Signal()
     waiting = iter([True])
@@ -204,6 +230,7 @@ def _mirror_slowly_and_quickly(server: StripeObjectServer) -> str:
         assert read.wait(WAIT)
         server.put({**server.get("sub_A"), "status": "canceled"})
         mirror_object(server, "customer.subscription.deleted", "sub_A", number=3)
+        after_newer()
         go_on.set()
         slow.result(WAIT)
     return str(mirrored.Subscription.objects.get().stripe_data["status"])
