@@ -1,14 +1,23 @@
-"""Enqueues the worker's jobs by name, in the transaction of the change that needs them."""
+"""Enqueues the worker's jobs by name, in the transaction of the change that needs them.
+
+In a worker, procrastinate's app has a pool of its own: what the app itself adds is committed at once, and may run
+before the change that needs it, or after that change was rolled back. So Django's connection adds jobs everywhere.
+"""
 
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.exceptions import AlreadyEnqueued
-from procrastinate.types import TimeDeltaParams
+from procrastinate.jobs import JobDeferrer
+from procrastinate.manager import JobManager
 
 # The priority of jobs that do not wait behind a flood of others in their queue.
 FIRST = 1
+
+_MANAGER = JobManager(DjangoConnector())
 
 
 def describe_origin() -> dict[str, str]:
@@ -21,7 +30,7 @@ def enqueue(name: str, *, lock: str | None = None, delay: timedelta | None = Non
 
     Args: lock: jobs with the same lock run one after the other. delay: how much later the job may run.
     """
-    app.configure_task(name, lock=lock, schedule_in=_seconds(delay)).defer(**arguments, **describe_origin())
+    _configure(name, delay, lock=lock).defer(**arguments, **describe_origin())
 
 
 def enqueue_once(name: str, *, key: str, delay: timedelta | None = None, **arguments: str) -> None:
@@ -31,11 +40,14 @@ def enqueue_once(name: str, *, key: str, delay: timedelta | None = None, **argum
     """
     try:
         with transaction.atomic():
-            task = app.configure_task(name, lock=key, queueing_lock=key, schedule_in=_seconds(delay))
-            task.defer(**arguments, **describe_origin())
+            _configure(name, delay, lock=key, queueing_lock=key).defer(**arguments, **describe_origin())
     except AlreadyEnqueued:
         return
 
 
-def _seconds(delay: timedelta | None) -> TimeDeltaParams | None:
-    return {"seconds": int(delay.total_seconds())} if delay else None
+def _configure(name: str, delay: timedelta | None, **options: Any) -> JobDeferrer:
+    """Prepares a job that is added over Django's connection, with the queue and priority of its task."""
+    seconds = {"seconds": int(delay.total_seconds())} if delay else None
+    prepared = app.configure_task(name, schedule_in=seconds, **options)
+    prepared.job_manager = _MANAGER
+    return prepared
