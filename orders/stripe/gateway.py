@@ -17,11 +17,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
+from threading import BoundedSemaphore
 from typing import Any, TypeVar
 from uuid import UUID
 
 import stripe
 from django.conf import settings
+from django.db import connection
 from prometheus_client import Histogram
 
 from billing.use_cases.outside_calls import are_outside_calls_held
@@ -34,6 +36,11 @@ READ_TIMEOUT_SECONDS = 12
 MAX_NETWORK_RETRIES = 1
 # The longest that one call may take, retries included. Leases are longer than this.
 MAX_CALL_SECONDS = 60
+# Half of the threads of a web process, so that the others serve what needs no card. While Stripe answers within
+# seconds, a thread beyond them gets its turn in time.
+MAX_CREATING = 8
+MAX_WAIT_SECONDS = 2
+_creating = BoundedSemaphore(MAX_CREATING)
 PAGE_SIZE = 100
 # With these Stripe refuses what was requested. Other 4xx are about the key, the rate, or a concurrent request.
 _REFUSAL_STATUSES = frozenset({400, 402, 404})
@@ -114,7 +121,7 @@ def create_customer(*, user_id: str, email: str, order_id: UUID, instead_of: str
 
 
 def _create_customer(params: dict[str, Any], *, key: str) -> str:
-    created = call_stripe(lambda client: client.v1.customers.create(params, idempotency_options(key)))  # type: ignore[arg-type]
+    created = _create(lambda client: client.v1.customers.create(params, idempotency_options(key)))  # type: ignore[arg-type]
     return created.id
 
 
@@ -141,7 +148,7 @@ def create_session(request: SessionRequest) -> Session:
     """
     params = session_params(request)
     if request.credit_minor:
-        coupon = call_stripe(
+        coupon = _create(
             lambda client: client.v1.coupons.create(
                 {
                     "amount_off": request.credit_minor,
@@ -157,7 +164,7 @@ def create_session(request: SessionRequest) -> Session:
         params["discounts"] = [{"coupon": coupon.id}]
     # Stripe keeps a key's first answer, a refusal too, so another customer needs another key.
     key = f"session-{request.order_id}-{request.customer_id}"
-    created = call_stripe(
+    created = _create(
         lambda client: client.v1.checkout.sessions.create(params, idempotency_options(key))  # type: ignore[arg-type]
     )
     return read_session(created.to_dict())
@@ -354,6 +361,25 @@ def _list_page(resource: Resource, params: Mapping[str, Any]) -> Any:
 def idempotency_options(idempotency_key: str) -> Any:
     """Returns the options of a request that Stripe carries out once."""
     return {"idempotency_key": idempotency_key}
+
+
+def _create(call: Callable[[stripe.StripeClient], Result]) -> Result:
+    """Calls Stripe for a checkout. A silent Stripe takes neither all connections of the process nor all threads.
+
+    Raises: Refused, Unanswered, NotConfigured.
+    """
+
+    def call_within_limits(client: stripe.StripeClient) -> Result:
+        if not connection.in_atomic_block:
+            connection.close()
+        if not _creating.acquire(timeout=MAX_WAIT_SECONDS):
+            raise Unanswered("too many calls wait")
+        try:
+            return call(client)
+        finally:
+            _creating.release()
+
+    return call_stripe(call_within_limits)
 
 
 def call_stripe(call: Callable[[stripe.StripeClient], Result]) -> Result:
