@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import JobDeferrer
 from procrastinate.manager import JobManager
@@ -36,8 +37,11 @@ def enqueue(name: str, *, lock: str | None = None, delay: timedelta | None = Non
 def enqueue_once(name: str, *, key: str, delay: timedelta | None = None, **arguments: str) -> None:
     """Adds a job, unless one with the same key is waiting. Jobs with the same key run one after the other.
 
-    A waiting job begins after this call, so it sees what was committed before the call.
+    A waiting job begins after this call, so it sees what was committed before the call. It is looked for first: each
+    refused insertion is an error in PostgreSQL's log.
     """
+    if ProcrastinateJob.objects.filter(queueing_lock=key, status="todo").exists():
+        return
     try:
         with transaction.atomic():
             _configure(name, delay, lock=key, queueing_lock=key).defer(**arguments, **describe_origin())
