@@ -21,10 +21,10 @@ STATE: dict[str, tuple[tuple[str, ...], str]] = {
     "qasima_workers": ((), "Workers of a queue whose heartbeat is younger than 30 seconds"),
     "qasima_events_undelivered": ((), "Events that the broker has not got yet, at most 100,000"),
     "qasima_events_oldest_undelivered_seconds": ((), "Age of the oldest event that the broker has not got"),
-    "qasima_events_refused": ((), "Events that the broker refused; staff resend them"),
+    "qasima_events_refused": ((), "Events that the broker refused; staff resend or close them"),
     "qasima_received_events_set_aside": (
         (),
-        "Events of other systems that could not be applied; staff apply them again",
+        "Events of other systems that could not be applied; staff apply or close them",
     ),
     "qasima_webhooks": (("status",), "Endpoints of webhooks that are active or paused"),
     "qasima_webhook_deliveries_failed": ((), "Deliveries of webhooks that failed for good; staff resend them"),

@@ -45,10 +45,10 @@ SELECT name, labels, value::float8
     SELECT 'qasima_events_oldest_undelivered_seconds', '{}', coalesce(extract(epoch FROM now() - oldest), 0) FROM event
     UNION ALL
     SELECT 'qasima_events_refused', '{}', count(*)
-      FROM (SELECT FROM orders_outboxevent WHERE refused_at IS NOT NULL LIMIT 100000) AS refused
+      FROM (SELECT FROM orders_outboxevent WHERE refused_at IS NOT NULL AND closed_at IS NULL LIMIT 100000) AS refused
     UNION ALL
     SELECT 'qasima_received_events_set_aside', '{}', count(*)
-      FROM (SELECT FROM orders_deadletter WHERE applied_at IS NULL LIMIT 100000) AS letter
+      FROM (SELECT FROM orders_deadletter WHERE applied_at IS NULL AND closed_at IS NULL LIMIT 100000) AS letter
     UNION ALL
     SELECT 'qasima_webhooks', jsonb_build_object('status', status), count(*) FROM orders_webhookendpoint
      WHERE status <> 'retired' GROUP BY status

@@ -38,7 +38,8 @@ class NextPosition(models.Func):
 class OutboxEvent(models.Model):
     """An event for other systems, recorded in the transaction of the change that it announces.
 
-    It waits until the broker has stored it, or has refused it: a refused event stays until staff send it again.
+    It waits until the broker has stored it, or has refused it: a refused event stays until staff send it again
+    or close it.
     Events are delivered by `position`. Changes of one organization follow one another, and so do their positions.
     """
 
@@ -56,6 +57,7 @@ class OutboxEvent(models.Model):
     delivered_at = models.DateTimeField(null=True, blank=True)
     refused_at = models.DateTimeField(null=True, blank=True)
     refusal = models.CharField(max_length=200, blank=True, default="", db_default="")
+    closed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -63,6 +65,10 @@ class OutboxEvent(models.Model):
                 condition=Q(refused_at__isnull=True, refusal="")
                 | (Q(refused_at__isnull=False, delivered_at__isnull=True) & ~Q(refusal="")),
                 name="orders_event_refused_or_delivered",
+            ),
+            models.CheckConstraint(
+                condition=Q(closed_at__isnull=True) | Q(refused_at__isnull=False),
+                name="orders_event_closed_is_refused",
             ),
             models.CheckConstraint(
                 condition=~Q(type="order.placed") | Q(order_id__isnull=False, tenant_id__isnull=False),

@@ -78,10 +78,10 @@ WITH oldest AS MATERIALIZED (
 )
 SELECT (SELECT count(*) FROM gone), (SELECT max(id) FROM oldest)
 """
-_APPLIED_DEAD_LETTERS = """
+_FINISHED_DEAD_LETTERS = """
 WITH gone AS (
   DELETE FROM orders_deadletter WHERE id IN (
-    SELECT id FROM orders_deadletter WHERE applied_at <= %(kept_since)s
+    SELECT id FROM orders_deadletter WHERE coalesce(applied_at, closed_at) <= %(kept_since)s
      ORDER BY created_at, id LIMIT %(batch_size)s FOR UPDATE SKIP LOCKED) RETURNING 1
 )
 SELECT count(*), 0 FROM gone
@@ -96,7 +96,7 @@ _STATEMENTS = {
     "refresh_tokens": _BY_EXPIRY.format(table="billing_refreshtoken", key="id", expiry="expires_at"),
     "attempts": _OLD_ATTEMPTS,
     "deliveries": _OLD_DELIVERIES,
-    "dead_letters": _APPLIED_DEAD_LETTERS,
+    "dead_letters": _FINISHED_DEAD_LETTERS,
     "windows": _BY_EXPIRY.format(table="billing_ratelimitwindow", key="key", expiry="ends_at"),
 }
 
@@ -123,8 +123,8 @@ def prune_expired(
 ) -> Pruned:
     """Deletes expired keys, form ids, sessions, codes, tokens and rate limits.
 
-    Refused attempts are deleted after ATTEMPTS_KEPT_DAYS, finished jobs and applied events that had been set aside
-    after JOBS_KEPT_DAYS, accepted deliveries of webhooks after WEBHOOK_LOG_DAYS.
+    Refused attempts are deleted after ATTEMPTS_KEPT_DAYS, finished jobs and events that had been set aside
+    after JOBS_KEPT_DAYS once they are applied or closed, accepted deliveries of webhooks after WEBHOOK_LOG_DAYS.
 
     Args: batch_size: the rows read in one transaction. max_batches: the batches of each kind.
     Transaction: owns, one for each batch.

@@ -154,6 +154,10 @@ def resending_an_event() -> Form:
     return Form(page("orders_outboxevent_resend", refused_event().pk), {}, AuditEntry)
 
 
+def closing_an_event() -> Form:
+    return Form(page("orders_outboxevent_close", refused_event().pk), {}, AuditEntry)
+
+
 def refused_event() -> OutboxEvent:
     return OutboxEvent.objects.create(
         type="test", topic="sme.test", source="qasima", refused_at=timezone.now(), refusal="too large"
@@ -166,6 +170,10 @@ def dead_letter() -> DeadLetter:
 
 def applying_an_event() -> Form:
     return Form(page("orders_deadletter_apply", dead_letter().pk), {}, AuditEntry)
+
+
+def closing_a_received_event() -> Form:
+    return Form(page("orders_deadletter_close", dead_letter().pk), {}, AuditEntry)
 
 
 WEBHOOK = {"url": "https://shop.example.com/hooks"}
@@ -405,7 +413,9 @@ FORMS: dict[str, Callable[[], Form]] = {
     "orders_cardentry_writeoff": writing_off,
     "promos_alert_close": closing_an_alert,
     "orders_outboxevent_resend": resending_an_event,
+    "orders_outboxevent_close": closing_an_event,
     "orders_deadletter_apply": applying_an_event,
+    "orders_deadletter_close": closing_a_received_event,
     "orders_webhookendpoint_add": registering_a_webhook,
     **{
         f"orders_webhookendpoint_{verb}": partial(changing_a_webhook, verb)

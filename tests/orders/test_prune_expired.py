@@ -91,11 +91,16 @@ def test_a_key_that_was_used_again_does_not_block_the_others(ada: Customer, now:
     assert IdempotencyKey.objects.get().expires_at > now
 
 
-def test_an_event_that_was_set_aside_is_removed_after_it_was_applied_and_its_days(now: datetime) -> None:
+def test_an_event_that_was_set_aside_is_removed_after_it_was_finished_and_its_days(now: datetime) -> None:
     long_ago, lately = now - 14 * DAY, now - 14 * DAY + timedelta(seconds=1)
-    for key, applied_at in (("gone", long_ago), ("kept", lately), ("open", None)):
-        DeadLetter.objects.create(key=key, topic="sme.t", body=b"{}", reason="unknown", applied_at=applied_at)
-    assert prune_expired(now=now) == replace(NOTHING, dead_letters=1)
+    for key, finished in (
+        ("gone", {"applied_at": long_ago}),
+        ("gone too", {"closed_at": long_ago}),
+        ("kept", {"applied_at": lately}),
+        ("open", {}),
+    ):
+        DeadLetter.objects.create(key=key, topic="sme.t", body=b"{}", reason="unknown", **finished)
+    assert prune_expired(now=now) == replace(NOTHING, dead_letters=2)
     assert set(DeadLetter.objects.values_list("key", flat=True)) == {"kept", "open"}
 
 

@@ -1,4 +1,4 @@
-"""Events of other systems that were set aside: why, and how to apply one after all."""
+"""Events of other systems that were set aside: why, and how to apply one after all, or close it."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -31,22 +31,25 @@ from billing.admin.console.submission import Done
 from orders.locks import lock_dead_letter
 from orders.models import DeadLetter
 from orders.use_cases.events.apply_dead_letter import request_application
+from orders.use_cases.events.close_undelivered import close_dead_letter
 
 _PERMISSION = "orders.change_deadletter"
 
 
 class AppliedFilter(admin.SimpleListFilter):
-    """Filters by whether an event was applied after all."""
+    """Filters by whether an event was applied after all, or closed."""
 
     title = "state"
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", "Set aside"), ("applied", "Applied")]
+        return [("open", "Set aside"), ("applied", "Applied"), ("closed", "Closed")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() in ("open", "applied"):
-            return queryset.filter(applied_at__isnull=self.value() == "open")
+        if self.value() == "open":
+            return queryset.filter(applied_at=None, closed_at=None)
+        if self.value() in ("applied", "closed"):
+            return queryset.filter(**{f"{self.value()}_at__isnull": False})
         return queryset
 
 
@@ -81,6 +84,8 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     @admin.display(description="State")
     def state(self, letter: DeadLetter) -> Text:
+        if letter.closed_at:
+            return badge("closed")
         return badge("applied", "good") if letter.applied_at else badge("set aside", "bad")
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
@@ -89,18 +94,24 @@ class DeadLetterAdmin(ReadOnlyAdmin):
         yield Fact("Reason", record.reason)
         yield Fact("Set aside", moment(record.created_at))
         yield Fact("Applied", moment(record.applied_at))
+        yield Fact("Closed", moment(record.closed_at))
         yield Fact("Message", code(record.key))
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
         if record.applied_at is None and request.user.has_perm(_PERMISSION):
             yield Tool("Apply again", reverse("admin:orders_deadletter_apply", args=[record.pk]))
+            if record.closed_at is None:
+                yield Tool("Close", reverse("admin:orders_deadletter_close", args=[record.pk]))
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
         yield Panel(title="Content", columns=[Column("Body")], rows=[(_body(record),)], empty="")
         yield history_panel(object_type="deadletter", object_id=str(record.pk))
 
     def extra_views(self) -> Sequence[tuple[str, str, View]]:
-        return [("<uuid:letter_id>/apply/", "apply", self.apply_view)]
+        return [
+            ("<uuid:letter_id>/apply/", "apply", self.apply_view),
+            ("<uuid:letter_id>/close/", "close", self.close_view),
+        ]
 
     def apply_view(self, request: HttpRequest, letter_id: UUID) -> HttpResponse:
         """Asks for the reason, and lets the worker apply the event again."""
@@ -118,16 +129,38 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             name="apply",
             title="Apply again",
             submit="Apply this event again",
-            seen=(letter.reason, letter.applied_at),
+            seen=_state(letter),
             lock_state=lambda: _state(lock_dead_letter(dead_letter_id=letter.pk)),
             effect=apply,
             facts=[Fact("Topic", code(letter.topic)), Fact("Reason", letter.reason)],
             warning="Apply it after its cause was mended here. An event with a mistake of its own is refused again.",
         )
 
+    def close_view(self, request: HttpRequest, letter_id: UUID) -> HttpResponse:
+        """Asks for the reason, and closes the event."""
+        letter = find_for_act(self, request, letter_id, permission=_PERMISSION)
+
+        def close(reason: str) -> Done:
+            close_dead_letter(dead_letter_id=letter.pk, by=actor_of(request), reason=reason)
+            return Done("The event is closed.", change_url(self.model_label, letter.pk))
+
+        return confirm_act(
+            self,
+            request,
+            letter,
+            name="close",
+            title="Close",
+            submit="Close this event",
+            seen=_state(letter),
+            lock_state=lambda: _state(lock_dead_letter(dead_letter_id=letter.pk)),
+            effect=close,
+            facts=[Fact("Topic", code(letter.topic)), Fact("Reason", letter.reason)],
+            warning="A closed event is not applied, and no longer counts as set aside.",
+        )
+
 
 def _state(letter: DeadLetter) -> tuple[object, ...]:
-    return (letter.reason, letter.applied_at)
+    return (letter.reason, letter.applied_at, letter.closed_at)
 
 
 def _body(letter: DeadLetter) -> Text:

@@ -34,6 +34,7 @@ from billing.admin.ledger import order_link
 from orders.admin.event_types import event_type, event_words
 from orders.locks import lock_event
 from orders.models import Order, OutboxEvent
+from orders.use_cases.events.close_undelivered import close_event
 from orders.use_cases.events.resend_event import resend_event
 from orders.use_cases.webhooks.keep_endpoints import EVENT_TYPES
 
@@ -45,11 +46,13 @@ class DeliveryFilter(admin.SimpleListFilter):
     parameter_name = "delivery"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("pending", "Pending"), ("delivered", "Delivered"), ("refused", "Refused")]
+        return [("pending", "Pending"), ("delivered", "Delivered"), ("refused", "Refused"), ("closed", "Closed")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() == "refused":
-            return queryset.filter(refused_at__isnull=False)
+            return queryset.filter(refused_at__isnull=False, closed_at=None)
+        if self.value() == "closed":
+            return queryset.filter(refused_at__isnull=False, closed_at__isnull=False)
         if self.value() in ("pending", "delivered"):
             return queryset.filter(delivered_at__isnull=self.value() == "pending", refused_at=None)
         return queryset
@@ -104,6 +107,8 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="State")
     def state(self, event: OutboxEvent) -> Text:
+        if event.closed_at:
+            return badge("closed")
         if event.refused_at:
             return badge("refused", "bad")
         return state_badge("delivered" if event.delivered_at else "pending")
@@ -124,14 +129,21 @@ class EventAdmin(ReadOnlyAdmin):
         if record.refused_at:
             yield Fact("Refused", moment(record.refused_at))
             yield Fact("The broker's reason", record.refusal)
+        if record.closed_at:
+            yield Fact("Closed", moment(record.closed_at))
         yield Fact("Event id", code(record.pk))
 
     def tools(self, request: HttpRequest, record: Any) -> Iterable[Tool]:
         if record.refused_at and request.user.has_perm("orders.change_outboxevent"):
             yield Tool("Send again", reverse("admin:orders_outboxevent_resend", args=[record.pk]))
+            if record.closed_at is None:
+                yield Tool("Close", reverse("admin:orders_outboxevent_close", args=[record.pk]))
 
     def extra_views(self) -> Sequence[tuple[str, str, View]]:
-        return [("<uuid:event_id>/resend/", "resend", self.resend_view)]
+        return [
+            ("<uuid:event_id>/resend/", "resend", self.resend_view),
+            ("<uuid:event_id>/close/", "close", self.close_view),
+        ]
 
     def resend_view(self, request: HttpRequest, event_id: UUID) -> HttpResponse:
         """Asks for the reason, and lets a refused event be delivered again."""
@@ -148,12 +160,34 @@ class EventAdmin(ReadOnlyAdmin):
             name="resend",
             title="Send again",
             submit="Send this event again",
-            seen=event.refused_at,
-            lock_state=lambda: lock_event(event_id=event.pk).refused_at,
+            seen=_state(event),
+            lock_state=lambda: _state(lock_event(event_id=event.pk)),
             effect=resend,
             facts=[Fact("Event", event_type(event.type)), Fact("The broker's reason", event.refusal)],
             warning="Send an event again after the broker's limits or its stream were changed. It is delivered before"
             " all newer events.",
+        )
+
+    def close_view(self, request: HttpRequest, event_id: UUID) -> HttpResponse:
+        """Asks for the reason, and closes a refused event."""
+        event = find_for_act(self, request, event_id, permission="orders.change_outboxevent")
+
+        def close(reason: str) -> Done:
+            close_event(event_id=event.pk, by=actor_of(request), reason=reason)
+            return Done("The event is closed.", change_url(self.model_label, event.pk))
+
+        return confirm_act(
+            self,
+            request,
+            event,
+            name="close",
+            title="Close",
+            submit="Close this event",
+            seen=_state(event),
+            lock_state=lambda: _state(lock_event(event_id=event.pk)),
+            effect=close,
+            facts=[Fact("Event", event_type(event.type)), Fact("The broker's reason", event.refusal)],
+            warning="A closed event is not sent, and no longer counts as refused. Other systems never get it.",
         )
 
     def panels(self, request: HttpRequest, record: Any) -> Iterable[Panel]:
@@ -161,3 +195,7 @@ class EventAdmin(ReadOnlyAdmin):
         if record.metadata:
             rows.append((code("metadata"), pretty(record.metadata)))
         yield Panel(title="Content", columns=[Column("Part"), Column("Value")], rows=rows, empty="")
+
+
+def _state(event: OutboxEvent) -> tuple[object, ...]:
+    return (event.refused_at, event.closed_at)

@@ -49,5 +49,5 @@ def apply_dead_letter(*, dead_letter_id: UUID, parse_report: ParseReport) -> boo
         reason = error.text if isinstance(error, DomainError) else str(error)
         DeadLetter.objects.filter(pk=letter.pk).update(reason=reason[:MAX_REASON_LENGTH])
         return False
-    DeadLetter.objects.filter(pk=letter.pk, applied_at=None).update(applied_at=timezone.now())
+    DeadLetter.objects.filter(pk=letter.pk, applied_at=None).update(applied_at=timezone.now(), closed_at=None)
     return True

@@ -21,8 +21,8 @@ def resend_event(*, event_id: UUID, why: str, by: Actor) -> OutboxEvent:
     with transaction.atomic():
         event = lock_event(event_id=event_id)
         if event.refused_at is not None:
-            refusal, event.refused_at, event.refusal = event.refusal, None, ""
-            event.save(update_fields=["refused_at", "refusal"])
+            refusal, event.refused_at, event.refusal, event.closed_at = event.refusal, None, "", None
+            event.save(update_fields=["refused_at", "refusal", "closed_at"])
             record_audit(
                 action="event.resent",
                 object_type="event",

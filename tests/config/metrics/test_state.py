@@ -65,6 +65,11 @@ def test_unfinished_work_is_counted_with_its_age() -> None:
     StripeEvent.objects.create(id="evt_2", type="x", payload={}, occurred_at=hour_ago, attempts=3)
     DeadLetter.objects.create(key="sme.t-1-1", topic="sme.t", body=b"{", reason="the event is no JSON")
     DeadLetter.objects.create(key="sme.t-2-1", topic="sme.t", body=b"{}", reason="x", applied_at=hour_ago)
+    DeadLetter.objects.create(key="sme.t-3-1", topic="sme.t", body=b"{}", reason="x", closed_at=hour_ago)
+    for closed_at in (None, hour_ago):
+        OutboxEvent.objects.create(
+            type="test", topic="sme.t", source="test", refused_at=hour_ago, refusal="too large", closed_at=closed_at
+        )
     Break.objects.create(kind=Break.Kind.DISPUTE, object_id="dp_1")
     enqueue("prune_expired", timestamp="1")
     enqueue("send_proposal_mail", proposal_id="1", address="a@example.org")
@@ -77,6 +82,7 @@ def test_unfinished_work_is_counted_with_its_age() -> None:
     assert (found["qasima_stripe_events_unsettled", ""], found["qasima_stripe_events_set_aside", ""]) == (1, 1)
     assert found["qasima_stripe_events_oldest_unsettled_seconds", ""] >= 3600
     assert found["qasima_received_events_set_aside", ""] == 1
+    assert found["qasima_events_refused", ""] == 1
     assert found["qasima_breaks_open", "dispute"] == 1
     assert (found["qasima_jobs", "default"], found["qasima_jobs_failed", ""]) == (1, 1)
     assert 0 <= found["qasima_jobs_oldest_seconds", "default"] < 60
