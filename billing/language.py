@@ -45,6 +45,11 @@ def say(sentence: str, **values: object) -> str:
     return gettext(sentence) % isolated if values else gettext(sentence)
 
 
+def say_known(text: str) -> str:
+    """Returns a stored text in the reader's language where it is one of our sentences, else as it is."""
+    return gettext(text) if text else ""
+
+
 def name_role(role: str) -> str:
     """Returns the name of a role in the reader's language. In English it is the name that a token has."""
     return gettext(role)

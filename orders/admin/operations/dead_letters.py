@@ -28,10 +28,12 @@ from billing.admin.console.display import (
 )
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
+from billing.language import say, say_known
 from orders.locks import lock_dead_letter
 from orders.models import DeadLetter
 from orders.use_cases.events.apply_dead_letter import request_application
 from orders.use_cases.events.close_undelivered import close_dead_letter
+from orders.use_cases.events.receive_events import INVALID_REPORT
 
 _PERMISSION = "orders.change_deadletter"
 
@@ -80,7 +82,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Reason")
     def why(self, letter: DeadLetter) -> Text:
-        return clipped(letter.reason)
+        return clipped(_say_reason(letter.reason))
 
     @admin.display(description="State")
     def state(self, letter: DeadLetter) -> Text:
@@ -91,7 +93,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("State", self.state(record))
         yield Fact("Topic", code(record.topic))
-        yield Fact("Reason", record.reason)
+        yield Fact("Reason", _say_reason(record.reason))
         yield Fact("Set aside", moment(record.created_at))
         yield Fact("Applied", moment(record.applied_at))
         yield Fact("Closed", moment(record.closed_at))
@@ -132,7 +134,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             seen=_state(letter),
             lock_state=lambda: _state(lock_dead_letter(dead_letter_id=letter.pk)),
             effect=apply,
-            facts=[Fact("Topic", code(letter.topic)), Fact("Reason", letter.reason)],
+            facts=[Fact("Topic", code(letter.topic)), Fact("Reason", _say_reason(letter.reason))],
             warning="Apply it after its cause was mended here. An event with a mistake of its own is refused again.",
         )
 
@@ -154,13 +156,20 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             seen=_state(letter),
             lock_state=lambda: _state(lock_dead_letter(dead_letter_id=letter.pk)),
             effect=close,
-            facts=[Fact("Topic", code(letter.topic)), Fact("Reason", letter.reason)],
+            facts=[Fact("Topic", code(letter.topic)), Fact("Reason", _say_reason(letter.reason))],
             warning="A closed event is not applied, and no longer counts as set aside.",
         )
 
 
 def _state(letter: DeadLetter) -> tuple[object, ...]:
     return (letter.reason, letter.applied_at, letter.closed_at)
+
+
+def _say_reason(reason: str) -> str:
+    """Returns why an event was set aside in the reader's language; the problems of a report as they were found."""
+    if reason.startswith(INVALID_REPORT):
+        return say("the report is not valid: %(problem)s", problem=reason.removeprefix(INVALID_REPORT))
+    return say_known(reason)
 
 
 def _body(letter: DeadLetter) -> Text:

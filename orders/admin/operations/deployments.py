@@ -17,7 +17,7 @@ from billing.admin.console.filters import one_of
 from billing.admin.console.request_actor import actor_of
 from billing.admin.console.submission import Done
 from billing.admin.ledger import order_link
-from billing.language import say
+from billing.language import say, say_known
 from orders.admin.organizations import organization_link
 from orders.models import AppJob, Provision
 from orders.models.provisioning import Deployment
@@ -76,7 +76,13 @@ class DeploymentAdmin(ReadOnlyAdmin):
             title="Steps",
             columns=[Column("Step"), Column("State"), Column("Message"), Column("Started"), Column("Done")],
             rows=[
-                (step.name, state_badge(step.status), step.message, _time(step.started_at), _time(step.done_at))
+                (
+                    step.name,
+                    state_badge(step.status),
+                    say_known(step.message),
+                    _time(step.started_at),
+                    _time(step.done_at),
+                )
                 for step in record.read_steps()
             ],
             empty="There are no steps.",

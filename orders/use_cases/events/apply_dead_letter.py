@@ -46,7 +46,7 @@ def apply_dead_letter(*, dead_letter_id: UUID, parse_report: ParseReport) -> boo
     try:
         apply_event(bytes(letter.body), parse_report=parse_report)
     except (NeverApplicable, DomainError) as error:
-        reason = error.text if isinstance(error, DomainError) else str(error)
+        reason = error.english if isinstance(error, DomainError) else str(error)
         DeadLetter.objects.filter(pk=letter.pk).update(reason=reason[:MAX_REASON_LENGTH])
         return False
     DeadLetter.objects.filter(pk=letter.pk, applied_at=None).update(applied_at=timezone.now(), closed_at=None)

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
+from django.utils.translation import gettext_noop
 from prometheus_client import Counter
 
 from billing.actor import is_user_id, system_actor
@@ -29,6 +30,8 @@ from orders.use_cases.provisioning.report_progress import Report, report_progres
 
 TOPICS = (TENANT_TOPIC, PROVISION_TOPIC)
 BATCH_SIZE = 100
+# What was found in a report follows.
+INVALID_REPORT = "the report is not valid: "
 RETRY_SECONDS = 10
 # After this many deliveries that failed for a reason that nobody foresaw, an event is set aside.
 MAX_DELIVERIES = 5
@@ -90,7 +93,7 @@ def _handle(broker: Broker, received: Received, *, parse_report: ParseReport) ->
         return _set_aside(broker, received, reason=str(error))
     except DomainError as error:
         if error.status < _SERVER_ERROR:
-            return _set_aside(broker, received, reason=error.text)
+            return _set_aside(broker, received, reason=error.english)
     except (OperationalError, InterfaceError):
         logger.warning("an event waits for the database")
     except Exception as error:
@@ -136,7 +139,7 @@ def apply_event(body: bytes, *, parse_report: ParseReport) -> Outcome:
         try:
             report = parse_report(_read_report_data(envelope))
         except ValueError as error:
-            raise NeverApplicable(f"the report is not valid: {error}") from error
+            raise NeverApplicable(f"{INVALID_REPORT}{error}") from error
         report_progress(report=report)
         return Outcome.APPLIED
     return Outcome.IGNORED
@@ -146,7 +149,7 @@ def _delete_tenant(envelope: dict[str, Any]) -> Outcome:
     try:
         key = UUID(str(envelope["data"].get("id") or envelope.get("tenant_id")))
     except ValueError as error:
-        raise NeverApplicable("the event names no organization") from error
+        raise NeverApplicable(gettext_noop("the event names no organization")) from error
     source = envelope.get("source")
     by = system_actor(channel="worker", user_id=str(source) if is_user_id(source) else "events")
     try:
@@ -163,7 +166,7 @@ def _read_report_data(envelope: dict[str, Any]) -> dict[str, Any]:
     """
     data = {"id": envelope.get("id"), **envelope["data"]}
     if type(data["id"]) not in (str, int):
-        raise NeverApplicable("the event has no id")
+        raise NeverApplicable(gettext_noop("the event has no id"))
     return {**data, "id": str(data["id"])}
 
 
@@ -172,10 +175,10 @@ def _read_envelope(body: bytes) -> dict[str, Any]:
     try:
         envelope = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise NeverApplicable("the event is no JSON") from error
+        raise NeverApplicable(gettext_noop("the event is no JSON")) from error
     if not isinstance(envelope, dict) or not isinstance(envelope.get("type"), str):
-        raise NeverApplicable("the event has no type")
+        raise NeverApplicable(gettext_noop("the event has no type"))
     data = envelope.get("data")
     if data is not None and not isinstance(data, dict):
-        raise NeverApplicable("the event's data is no object")
+        raise NeverApplicable(gettext_noop("the event's data is no object"))
     return {**envelope, "data": data or {}}

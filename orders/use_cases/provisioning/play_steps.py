@@ -7,6 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from billing.models import Organization
 from orders.models import AppJob, Order, Provision
@@ -14,8 +15,8 @@ from orders.models.step import Step, StepStatus
 from orders.use_cases.provisioning.advance_deployment import advance_deployment, lock_deployment
 from orders.use_cases.provisioning.ensure_provision import ensure_provision
 
-PLAYED = "Completed by this service itself, because no provisioner is configured."
-DELETED = "The organization was deleted."
+PLAYED = gettext_noop("Completed by this service itself, because no provisioner is configured.")
+DELETED = gettext_noop("The organization was deleted.")
 
 logger = logging.getLogger(__name__)
 
