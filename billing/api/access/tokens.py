@@ -147,8 +147,7 @@ def verify_token(token: str) -> Claims:
 
 
 def _verify(token: str) -> _VerifiedToken:
-    # Reading the header first costs half of a verification. Without an identity provider there is nothing to choose.
-    header = jwt.get_unverified_header(token) if settings.JWT_JWKS_URL else {"alg": "HS256"}
+    header = jwt.get_unverified_header(token)
     algorithm, key = _key_for(header)
     claims = jwt.decode(
         token,
