@@ -147,12 +147,34 @@ def test_a_public_key_is_no_hmac_secret(api: Client, identity_provider: Identity
     assert api.get("/api/whoami", headers=authorization(f"{signed}.{signature}")).json() == INVALID
 
 
-def test_issuer_and_audience_are_demanded_where_configured(api: Client, settings: Any) -> None:
+def test_a_token_cannot_bring_its_own_key(api: Client, identity_provider: IdentityProvider) -> None:
+    attacker = IdentityProvider()
+    attacker.new_key("first")
+    attacker.thread.start()
+    own_key = json.loads(attacker.published())["keys"][0]
+    try:
+        for header in ({"jwk": own_key}, {"jku": attacker.url}, {"x5u": attacker.url}, {"x5c": ["TUlJ"]}):
+            for kid in ("first", attacker.url):
+                forged = jwt.encode(claims(), attacker.keys["first"], "RS256", headers={"kid": kid, **header})
+                assert api.get("/api/whoami", headers=authorization(forged)).json() == INVALID
+    finally:
+        attacker.stop()
+    assert attacker.requests == 0
+    assert api.get("/api/whoami", headers=authorization(identity_provider.token())).status_code == 200
+
+
+@pytest.mark.parametrize("signer", ["platform", "identity provider"])
+def test_issuer_and_audience_are_demanded_where_configured(
+    api: Client, settings: Any, identity_provider: IdentityProvider, signer: str
+) -> None:
+    def signed(**given: Any) -> dict[str, str]:
+        return bearer(**given) if signer == "platform" else authorization(identity_provider.token(**given))
+
     settings.JWT_ISSUER, settings.JWT_AUDIENCE = "https://id.example.om", "qasima"
     right = {"iss": "https://id.example.om", "aud": ["other", "qasima"]}
-    assert api.get("/api/whoami", headers=bearer(**right)).status_code == 200
+    assert api.get("/api/whoami", headers=signed(**right)).status_code == 200
     for wrong in ({"iss": "https://evil.example"}, {"iss": None}, {"aud": "other"}, {"aud": None}):
-        assert api.get("/api/whoami", headers=bearer(**{**right, **wrong})).json() == INVALID
+        assert api.get("/api/whoami", headers=signed(**{**right, **wrong})).json() == INVALID
 
 
 def test_an_audience_does_not_matter_where_none_is_configured(api: Client) -> None:
