@@ -176,7 +176,7 @@ def mirror_balance() -> None:
         balance.mirror_balance(overlap=_EVENT_OVERLAP)
 
 
-@app.periodic(cron="*/10 * * * *")
+@app.periodic(cron="11 * * * *")
 @app.task(name="mirror_balance_regularly", queue="payments", queueing_lock="mirror_balance_regularly")
 def mirror_balance_regularly(timestamp: int) -> None:
     """Books the fees and payouts whose events were lost or late, and on the first day all of before."""

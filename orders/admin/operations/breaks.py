@@ -70,7 +70,7 @@ _EXPLANATIONS = {
     Break.Kind.SUBSCRIPTION_CHANGED: "Price, quantity or interval of a subscription were changed at Stripe, which our"
     " order does not follow. Change it back at Stripe, or let the customer order the other plan. If a month began at"
     " Stripe before Stripe had the price of a new rate of VAT, that month keeps the old price: close this break.",
-    Break.Kind.FEE_MISSING: "Stripe took a fee that is not in the books. The worker books fees every ten minutes:"
+    Break.Kind.FEE_MISSING: "Stripe took a fee that is not in the books. The worker books fees every hour at least:"
     " check that it is running. reconcile_stripe --repair books the fee.",
     Break.Kind.PAYOUT_MISSING: "Stripe paid out, or took back a payout, and the books do not have it. Check that the"
     " worker is running. reconcile_stripe --repair books it.",

@@ -10,7 +10,7 @@ from orders.use_cases.balance.mirror_balance import mirror_balance
 
 class Command(BaseCommand):
     help = (
-        "Books Stripe's fees and payouts that are not booked yet. The worker does the same every ten minutes, from"
+        "Books Stripe's fees and payouts that are not booked yet. The worker does the same every hour, from"
         " the first card payment on; --since reads an earlier time again."
     )
 
