@@ -16,6 +16,7 @@ READERS = {
     "billing/use_cases/bulk/propose_bulk_grant.py _differences": OWN_TEXT,
     "orders/admin/operations/deployments.py _time": OWN_TEXT,
     "orders/use_cases/trail/move_credit_in.py _bring_in": OWN_TEXT,
+    "orders/use_cases/webhooks/endpoint_secrets.py _read_earlier_secrets": OWN_TEXT,
     "orders/use_cases/trail/read_trail.py _trail": "another Sovereign wrote and signed the text",
     "promos/admin/campaign_lists.py read": OWN_TEXT,
     "promos/admin/forecasts.py forecast_facts": OWN_TEXT,

@@ -146,6 +146,7 @@ LOOPS = {
     "use_cases/webhooks/deliver_webhooks.py forget_times_ahead": OF_ENDPOINTS,
     "use_cases/webhooks/deliver_webhooks.py find_due": COMPUTES,
     "use_cases/webhooks/deliver_webhooks.py record_attempts": ONE_THING,
+    "use_cases/webhooks/endpoint_secrets.py _read_earlier_secrets": COMPUTES,
     "use_cases/webhooks/endpoint_secrets.py encrypt_secrets_anew": ALL_OR_NONE,
     "use_cases/webhooks/keep_endpoints.py change_endpoint": ONE_THING,
 }

@@ -16,6 +16,8 @@ OUR_OWN_SEQUENCES = {
     "stripe/gateway.py": {"page.data[-1]"},  # The cursor of the next page.
     "stripe/mirror.py": {
         "each[0]",
+        "item[0]",
+        "item[0][0]",
         "reference[0]",
         "reference[1]",
         "start[0]",
