@@ -27,10 +27,6 @@ class DeadLetter(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["key"], name="orders_deadletter_once"),
             models.CheckConstraint(condition=~Q(reason=""), name="orders_deadletter_has_reason"),
-            models.CheckConstraint(
-                condition=Q(applied_at__isnull=True) | Q(closed_at__isnull=True),
-                name="orders_deadletter_applied_or_closed",
-            ),
         ]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="orders_deadletter_newest"),

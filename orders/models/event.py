@@ -67,10 +67,6 @@ class OutboxEvent(models.Model):
                 name="orders_event_refused_or_delivered",
             ),
             models.CheckConstraint(
-                condition=Q(closed_at__isnull=True) | Q(refused_at__isnull=False),
-                name="orders_event_closed_is_refused",
-            ),
-            models.CheckConstraint(
                 condition=~Q(type="order.placed") | Q(order_id__isnull=False, tenant_id__isnull=False),
                 name="orders_event_order_placed_names_order",
             ),

@@ -195,7 +195,6 @@ EVENTS: Attacks = {
         event(refused_at="now()"),
         event(refused_at="now()", refusal="'too large'", delivered_at="now()"),
     ],
-    "orders_event_closed_is_refused": [event(closed_at="now()")],
     "orders_event_order_placed_names_order": [event(order_id="NULL"), event(tenant_id="NULL")],
     "orders_event_tenant_named": [
         event(type="'tenant.created'", tenant_id="NULL"),

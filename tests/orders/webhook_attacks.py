@@ -32,7 +32,6 @@ def letter(**wrong: str) -> str:
 
 WEBHOOKS: Attacks = {
     "orders_deadletter_once": [Attack(letter(), [letter()])],
-    "orders_deadletter_applied_or_closed": [letter(applied_at="now()", closed_at="now()")],
     "orders_deadletter_has_reason": [letter(reason="''")],
     "orders_webhookendpoint_status_known": [endpoint(status="'lost'")],
     "orders_webhookendpoint_url_form": [

@@ -86,9 +86,9 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     @admin.display(description="State")
     def state(self, letter: DeadLetter) -> Text:
-        if letter.closed_at:
-            return badge("closed")
-        return badge("applied", "good") if letter.applied_at else badge("set aside", "bad")
+        if letter.applied_at:
+            return badge("applied", "good")
+        return badge("closed") if letter.closed_at else badge("set aside", "bad")
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("State", self.state(record))

@@ -107,10 +107,8 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="State")
     def state(self, event: OutboxEvent) -> Text:
-        if event.closed_at:
-            return badge("closed")
         if event.refused_at:
-            return badge("refused", "bad")
+            return badge("closed") if event.closed_at else badge("refused", "bad")
         return state_badge("delivered" if event.delivered_at else "pending")
 
     @admin.display(description="Delivered")
