@@ -7,10 +7,9 @@ before the change that needs it, or after that change was rolled back. So Django
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import JobDeferrer
 from procrastinate.manager import JobManager
@@ -19,6 +18,8 @@ from procrastinate.manager import JobManager
 FIRST = 1
 
 _MANAGER = JobManager(DjangoConnector())
+# The state is a literal: by a parameter a prepared statement finds no partial index.
+_IS_WAITING = "SELECT 1 FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo'"
 
 
 def describe_origin() -> dict[str, str]:
@@ -40,8 +41,10 @@ def enqueue_once(name: str, *, key: str, delay: timedelta | None = None, **argum
     A waiting job begins after this call, so it sees what was committed before the call. It is looked for first: each
     refused insertion is an error in PostgreSQL's log.
     """
-    if ProcrastinateJob.objects.filter(queueing_lock=key, status="todo").exists():
-        return
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_WAITING, [key])
+        if cursor.fetchone():
+            return
     try:
         with transaction.atomic():
             _configure(name, delay, lock=key, queueing_lock=key).defer(**arguments, **describe_origin())
