@@ -239,6 +239,8 @@ STRIPE_API_BASE: str = _environment.text(
     "STRIPE_API_BASE", "https://api.stripe.com", pattern=r"https?://[^\s?#@]+"
 ).rstrip("/")
 _environment.refuse_plain("STRIPE_API_BASE", STRIPE_API_BASE)
+# Half of a web process's threads (see `config.gunicorn`).
+STRIPE_CALLS_AT_ONCE: int = max(1, _environment.number("WEB_THREADS", 16, minimum=1) // 2)
 # Initial values; `billing/admin/settings` replaces them at run time. They are not named STRIPE_..._KEY, because
 # dj-stripe reads settings of that name and would use them after a replacement. The patterns refuse a key in
 # another key's place: a secret key in the public key's place would be published.

@@ -36,11 +36,10 @@ READ_TIMEOUT_SECONDS = 12
 MAX_NETWORK_RETRIES = 1
 # The longest that one call may take, retries included. Leases are longer than this.
 MAX_CALL_SECONDS = 60
-# Half of the threads of a web process, so that the others serve what needs no card. While Stripe answers within
-# seconds, a thread beyond them gets its turn in time.
-MAX_CREATING = 8
+# So many calls for waiting customers at a time, half of a web process's threads: the others serve what needs no card.
+# While Stripe answers within a second, a thread beyond them gets its turn in time.
 MAX_WAIT_SECONDS = 2
-_creating = BoundedSemaphore(MAX_CREATING)
+_calls_for_customers = BoundedSemaphore(settings.STRIPE_CALLS_AT_ONCE)
 PAGE_SIZE = 100
 # With these Stripe refuses what was requested. Other 4xx are about the key, the rate, or a concurrent request.
 _REFUSAL_STATUSES = frozenset({400, 402, 404})
@@ -121,7 +120,7 @@ def create_customer(*, user_id: str, email: str, order_id: UUID, instead_of: str
 
 
 def _create_customer(params: dict[str, Any], *, key: str) -> str:
-    created = _create(lambda client: client.v1.customers.create(params, idempotency_options(key)))  # type: ignore[arg-type]
+    created = _call_for_customer(lambda client: client.v1.customers.create(params, idempotency_options(key)))  # type: ignore[arg-type]
     return created.id
 
 
@@ -148,7 +147,7 @@ def create_session(request: SessionRequest) -> Session:
     """
     params = session_params(request)
     if request.credit_minor:
-        coupon = _create(
+        coupon = _call_for_customer(
             lambda client: client.v1.coupons.create(
                 {
                     "amount_off": request.credit_minor,
@@ -164,7 +163,7 @@ def create_session(request: SessionRequest) -> Session:
         params["discounts"] = [{"coupon": coupon.id}]
     # Stripe keeps a key's first answer, a refusal too, so another customer needs another key.
     key = f"session-{request.order_id}-{request.customer_id}"
-    created = _create(
+    created = _call_for_customer(
         lambda client: client.v1.checkout.sessions.create(params, idempotency_options(key))  # type: ignore[arg-type]
     )
     return read_session(created.to_dict())
@@ -192,7 +191,8 @@ def expire_session(session_id: str) -> Session:
     Raises: ObjectUnknown; Refused; Unanswered, also where the session is still open; NotConfigured.
     """
     try:
-        return read_session(call_stripe(lambda client: client.v1.checkout.sessions.expire(session_id)).to_dict())
+        expired = _call_for_customer(lambda client: client.v1.checkout.sessions.expire(session_id))
+        return read_session(expired.to_dict())
     except Refused as error:
         session = retrieve_session(session_id)
         if session.status == "open":
@@ -298,7 +298,7 @@ def create_portal_session(*, customer_id: str, return_url: str) -> str:
 
     Raises: Refused, CustomerUnknown, Unanswered, NotConfigured.
     """
-    created = call_stripe(
+    created = _call_for_customer(
         lambda client: client.v1.billing_portal.sessions.create({"customer": customer_id, "return_url": return_url})
     )
     return created.url
@@ -363,23 +363,23 @@ def idempotency_options(idempotency_key: str) -> Any:
     return {"idempotency_key": idempotency_key}
 
 
-def _create(call: Callable[[stripe.StripeClient], Result]) -> Result:
-    """Calls Stripe for a checkout. A silent Stripe takes neither all connections of the process nor all threads.
+def _call_for_customer(call: Callable[[stripe.StripeClient], Result]) -> Result:
+    """Calls Stripe while a customer waits. A silent one takes neither all connections of the process nor all threads.
 
     Raises: Refused, Unanswered, NotConfigured.
     """
 
-    def call_within_limits(client: stripe.StripeClient) -> Result:
+    def call_without_connection(client: stripe.StripeClient) -> Result:
         if not connection.in_atomic_block:
             connection.close()
-        if not _creating.acquire(timeout=MAX_WAIT_SECONDS):
-            raise Unanswered("too many calls wait")
-        try:
-            return call(client)
-        finally:
-            _creating.release()
+        return call(client)
 
-    return call_stripe(call_within_limits)
+    if not _calls_for_customers.acquire(timeout=MAX_WAIT_SECONDS):
+        raise Unanswered("not sent: too many calls wait")
+    try:
+        return call_stripe(call_without_connection)
+    finally:
+        _calls_for_customers.release()
 
 
 def call_stripe(call: Callable[[stripe.StripeClient], Result]) -> Result:

@@ -75,7 +75,8 @@ class Swept:
             except (gateway.Unanswered, gateway.NotConfigured, gateway.Refused):
                 self.left.append(str(key))
             except Exception:
-                if not connection.is_usable():
+                # A call to Stripe gives the connection back, which does not mean that the database is away.
+                if connection.connection is not None and not connection.is_usable():
                     raise
                 logger.exception("a step of the sweeper failed for %s", key)
                 self.failed.append(str(key))

@@ -45,15 +45,15 @@ def test_half_of_the_threads_wait_for_it_and_none_with_a_connection(
         finally:
             connection.close()
 
-    with ThreadPoolExecutor(gateway.MAX_CREATING) as threads:
+    with ThreadPoolExecutor(settings.STRIPE_CALLS_AT_ONCE) as threads:
         try:
-            calls = [threads.submit(call) for _ in range(gateway.MAX_CREATING)]
+            calls = [threads.submit(call) for _ in range(settings.STRIPE_CALLS_AT_ONCE)]
             for _ in calls:
                 assert waiting.acquire(timeout=30)
             with pytest.raises(gateway.Unanswered):
                 create_customer()
         finally:
             answers.set()
-        assert [each.result() for each in calls] == ["cus_1"] * gateway.MAX_CREATING
+        assert [each.result() for each in calls] == ["cus_1"] * settings.STRIPE_CALLS_AT_ONCE
     assert create_customer() == "cus_1"
-    assert with_connection == [False] * (gateway.MAX_CREATING + 1)
+    assert with_connection == [False] * (settings.STRIPE_CALLS_AT_ONCE + 1)
