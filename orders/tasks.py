@@ -60,6 +60,8 @@ _EVENT_OVERLAP = timedelta(minutes=20)
 _DELIVERY_SECONDS = 19
 # Waits 2, 4, 8 … seconds between attempts, about nine hours in all. Then the job is `failed`, and staff see it.
 _RETRIES = RetryStrategy(max_attempts=14, exponential_wait=2)
+# Waits 10, 20, 30 … seconds, nine hours in all too. New events of the customer wait with it, so no wait is long.
+_MIRROR_RETRIES = RetryStrategy(max_attempts=80, linear_wait=10)
 
 
 @app.task(name="provision_organization", queue="provisioning", retry=_RETRIES)
@@ -101,7 +103,7 @@ def settle_long_invoice(event_id: str) -> None:
     find_event_owner.settle_long_invoice(event_id=event_id)
 
 
-@app.task(name="mirror_stripe_event", queue="mirror", retry=_RETRIES)
+@app.task(name="mirror_stripe_event", queue="mirror", retry=_MIRROR_RETRIES)
 def mirror_stripe_event(event_id: str) -> None:
     """Copies what this event and the others of its customer are about into dj-stripe's tables, which staff read."""
     if secret_key := processor_keys().secret_key:

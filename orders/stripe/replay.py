@@ -38,6 +38,10 @@ class NotRead(Exception):
     """Stripe did not answer, or refused; nothing was stored. Stripe's text is left out: it may quote a key."""
 
 
+class NoAnswer(NotRead):
+    """Stripe did not answer, and would not answer the next read either."""
+
+
 class MissingAnswer(BaseException):
     """An answer is needed that was not read yet.
 
@@ -92,6 +96,8 @@ class RecordedAnswers:
         except stripe.InvalidRequestError as error:
             status = error.http_status or HTTPStatus.BAD_REQUEST
             self._answers[path] = ((error.http_body or "").encode(), status, error.headers or {})
+        except stripe.APIConnectionError as error:
+            raise NoAnswer(type(error).__name__) from None
         except stripe.StripeError as error:
             raise NotRead(f"{type(error).__name__} {error.http_status or ''}".strip()) from None
 

@@ -15,6 +15,7 @@ from orders.models import StripeEvent
 from orders.models.payment import MIRROR_KEY
 from orders.stripe.mirror import KINDS, mirror_event
 from orders.stripe.payloads import read_event_object
+from orders.stripe.replay import NoAnswer
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,8 @@ logger = logging.getLogger(__name__)
 def mirror_events(*, event_id: str, secret_key: str) -> None:
     """Mirrors the waiting events of this event's customer.
 
-    Raises: the first failure, after all events were tried; a retry is safe and mirrors only those that are left.
+    Raises: NoAnswer at once; any other failure after all events were tried. A retry is safe and mirrors those that
+    are left.
     Transaction: owns several; none is open during a call to Stripe.
     """
     events = StripeEvent.objects.annotate(mirror_key=MIRROR_KEY)
@@ -35,6 +37,8 @@ def mirror_events(*, event_id: str, secret_key: str) -> None:
             copied.update(
                 mirror_event(event.payload, secret_key=secret_key, api_base=settings.STRIPE_API_BASE, copied=copied)
             )
+        except NoAnswer:
+            raise
         except Exception as error:
             logger.exception("event %s is not mirrored", event.id)
             failures.append(error)

@@ -11,9 +11,10 @@ from djstripe import models as mirrored
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from orders.models import StripeEvent
-from orders.stripe.replay import NotRead
+from orders.stripe.replay import NoAnswer, NotRead
 from orders.use_cases.payments.mirror_events import mirror_events
 from orders.use_cases.payments.settle_event import receive_event, settle_event
+from tests.operations.own_server import free_port
 from tests.orders.stripe.stripe_object_server import Object, StripeObjectServer, event, paid_order_objects
 
 KEY = "sk_test_the_key_of_this_moment"
@@ -172,6 +173,13 @@ class TestFailures:
         server.on_get, server.failing = lambda path: None, 0
         mirror(first)
         assert unmirrored() == set()
+
+    def test_a_silent_stripe_is_asked_for_one_event_only(self, server: StripeObjectServer, settings: Any) -> None:
+        first, *_ = receive_payment(server)
+        settings.STRIPE_API_BASE = f"http://127.0.0.1:{free_port()}"
+        with pytest.raises(NoAnswer):
+            mirror(first)
+        assert mirrored.Event.objects.count() == 1
 
 
 class TestJobs:
