@@ -2,7 +2,7 @@
 
 A secret is stored encrypted. Signatures follow the Standard Webhooks specification: `v1` is HMAC-SHA256 over message
 id, time and body. After a rotation requests are signed with the earlier secret too for a day, so that a subscriber
-can change. A second rotation within that day shortens nothing: each earlier secret has its own day.
+can change. A second rotation within that day shortens nothing: each of the last four has its own day.
 """
 
 import base64
@@ -30,6 +30,8 @@ PREFIX = "whsec_"
 SECRET_BYTES = 32
 # How long requests are signed with the earlier secret too.
 OVERLAP = timedelta(hours=24)
+# Each adds to a header, and subscribers refuse one that is too long.
+MAX_EARLIER_SECRETS = 4
 _PURPOSE = b"qasima.orders.webhook_secrets.v1"
 
 
@@ -106,6 +108,7 @@ def rotate_secret(*, endpoint_id: UUID, by: Actor, reason: str, now: datetime | 
         try:
             present = decrypt_secret(endpoint.encrypted_secret)
             earlier = [(present, moment + OVERLAP), *_read_earlier_secrets(endpoint, now=moment)]
+            earlier = earlier[:MAX_EARLIER_SECRETS]
         except InvalidToken:
             earlier = []
         _keep_earlier_secrets(endpoint, earlier)

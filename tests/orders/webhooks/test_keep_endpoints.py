@@ -16,6 +16,7 @@ from orders.errors import InvalidWebhookEndpoint, TooManyWebhookEndpoints, Webho
 from orders.models import WebhookEndpoint
 from orders.use_cases.webhooks import keep_endpoints
 from orders.use_cases.webhooks.endpoint_secrets import (
+    MAX_EARLIER_SECRETS,
     OVERLAP,
     decrypt_secret,
     reveal_secret,
@@ -111,6 +112,15 @@ def test_each_earlier_secret_signs_until_its_own_day_ends() -> None:
     for hours, number in ((30, 4), (33, 4), (34, 3), (43, 3), (44, 2), (53, 2), (54, 1)):
         assert signing_secrets(endpoint, now=began + timedelta(hours=hours)) == secrets[:number]
     assert not any(each in str(list(WebhookEndpoint.objects.values())) for each in secrets)
+
+
+def test_many_rotations_of_a_day_leave_the_newest_secrets() -> None:
+    key = register_endpoint(url=URL, by=actor()).endpoint.pk
+    secrets = [
+        rotate_secret(endpoint_id=key, by=actor(), reason="a leaver knew it") for _ in range(MAX_EARLIER_SECRETS + 3)
+    ]
+    signing = signing_secrets(WebhookEndpoint.objects.get(), now=timezone.now())
+    assert signing == secrets[: -MAX_EARLIER_SECRETS - 2 : -1]
 
 
 def test_a_rotation_leaves_behind_what_no_key_decrypts(settings: Any) -> None:
