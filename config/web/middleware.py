@@ -51,7 +51,7 @@ _INTERNAL = ("internal_error", "something went wrong on our side; we have logged
 
 
 class HealthMiddleware:
-    """Answers /healthz, /readyz and /metrics before any other middleware runs (see `config.web.health`)."""
+    """Answers /healthz, /readyz and /metrics without a log line, before the host is checked (`config.web.health`)."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
