@@ -13,7 +13,7 @@ DECLARE
   each record;
 BEGIN
   FOR each IN SELECT oid::regprocedure AS function FROM pg_proc
-    WHERE pronamespace = 'public'::regnamespace AND proowner = current_user::regrole
+    WHERE pronamespace = 'public'::regnamespace AND pg_get_userbyid(proowner) = current_user
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', each.function, current_setting('qasima.app'));
   END LOOP;
