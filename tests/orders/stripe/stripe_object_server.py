@@ -35,6 +35,7 @@ class StripeObjectServer:
     def __init__(self) -> None:
         self.objects: dict[str, Object] = {}
         self.requests: list[str] = []
+        self.urls: list[str] = []
         self.keys: set[str] = set()
         self.on_get: Callable[[str], object] = lambda path: None
         self.failing = 0
@@ -46,6 +47,7 @@ class StripeObjectServer:
             def do_GET(self) -> None:
                 path = urlsplit(self.path).path
                 stripe.requests.append(f"{self.command} {path}")
+                stripe.urls.append(self.path)
                 stripe.keys.add(self.headers.get("Authorization", ""))
                 found = stripe.objects.get(path)
                 body = json.dumps(found or _missing(path))
