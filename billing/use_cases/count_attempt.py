@@ -4,6 +4,7 @@ A window begins with the first attempt and ends one period later. Attempts that 
 statement and a commit. Those that open a new window remove a few ended ones.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -11,7 +12,7 @@ from ipaddress import ip_network
 from math import ceil
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils.crypto import salted_hmac
 
 from billing.database.group_commit import GroupCommit
@@ -24,6 +25,8 @@ _MAX_WINDOWS_REMOVED = 20
 # Internet providers usually give one customer a /64, in which single addresses cost nothing. Some give a /56 or a
 # /48, which has many: such a network may do a few times as much as a /64.
 _IPV6_ALLOWANCES = {64: 1, 56: 4, 48: 16}
+
+logger = logging.getLogger(__name__)
 
 # In the order of the keys, so that two processes never wait for each other. Counting stops past the limit: more says
 # nothing, and could overflow.
@@ -109,13 +112,24 @@ def _count_hits(limit: Limit, keys: Sequence[str]) -> list[tuple[bool, int]]:
         cursor.execute(_COUNT, {"keys": list(keys), "seconds": limit.seconds, "limit": limit.hits})
         counts = {key: (hits, max(1, ceil(remaining))) for key, hits, remaining in cursor.fetchall()}
         before = {key: hits - keys.count(key) for key, (hits, _) in counts.items()}
-        if 0 in before.values():
-            cursor.execute(_REMOVE_ENDED, {"some": _MAX_WINDOWS_REMOVED})
+    if 0 in before.values():
+        _remove_ended()
     results = []
     for key in keys:
         before[key] += 1
         results.append((before[key] <= limit.hits, counts[key][1]))
     return results
+
+
+def _remove_ended() -> None:
+    """Removes a few ended windows. The attempts are committed by then: a failure must not count them once more."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_REMOVE_ENDED, {"some": _MAX_WINDOWS_REMOVED})
+    except DatabaseError:
+        if connection.in_atomic_block:
+            raise
+        logger.exception("ended windows were not removed; the next new window removes them")
 
 
 def count_attempt(limit: Limit, counted: str) -> None:

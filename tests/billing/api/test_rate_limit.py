@@ -4,10 +4,11 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
 from billing.models import RateLimitWindow
+from billing.use_cases.count_attempt import PREVIEWS, count_hit, read_limit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.billing.api.probe")]
 
@@ -87,6 +88,27 @@ def test_windows_that_ended_are_removed_by_the_way(api: Client) -> None:
     assert RateLimitWindow.objects.count() == 11
     ask(api, "192.0.2.8")
     assert RateLimitWindow.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_windows_that_cannot_be_removed_make_no_attempt_count_twice(
+    api: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TRIGGER test_kept BEFORE DELETE ON billing_ratelimitwindow"
+            " FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse('kept')"
+        )
+        try:
+            assert statuses(api, 1) == [200]
+            assert RateLimitWindow.objects.get().hits == 1
+            assert "ended windows were not removed" in caplog.text
+            # Inside another's transaction the failure has undone the count too, and is raised.
+            with pytest.raises(DatabaseError, match="kept"), transaction.atomic():
+                count_hit(read_limit(*PREVIEWS), "192.0.2.8")
+            assert RateLimitWindow.objects.count() == 1
+        finally:
+            cursor.execute("DROP TRIGGER test_kept ON billing_ratelimitwindow")
 
 
 def test_counting_costs_one_statement(api: Client, django_assert_num_queries: Any) -> None:
