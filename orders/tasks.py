@@ -32,7 +32,7 @@ from orders.use_cases.mail.remind_of_renewal import remind_of_renewals as renewa
 from orders.use_cases.mail.send_mail import send_mail as send
 from orders.use_cases.organizations import close_open_payment as close_payment
 from orders.use_cases.payments import find_event_owner, request_refund, settle_event, sweep_payments
-from orders.use_cases.payments.mirror_events import mirror_events
+from orders.use_cases.payments.mirror_events import MAX_MIRROR_ATTEMPTS, mirror_events
 from orders.use_cases.payments.send_email_to_stripe import send_email_to_stripe
 from orders.use_cases.personal.finish_erasure import finish_erasure as finish
 from orders.use_cases.provisioning.play_steps import play_next_step, provision_order
@@ -61,7 +61,7 @@ _DELIVERY_SECONDS = 19
 # Waits 2, 4, 8 … seconds between attempts, about nine hours in all. Then the job is `failed`, and staff see it.
 _RETRIES = RetryStrategy(max_attempts=14, exponential_wait=2)
 # Waits 10, 20, 30 … seconds, nine hours in all too. New events of the customer wait with it, so no wait is long.
-_MIRROR_RETRIES = RetryStrategy(max_attempts=80, linear_wait=10)
+_MIRROR_RETRIES = RetryStrategy(max_attempts=MAX_MIRROR_ATTEMPTS, linear_wait=10)
 
 
 @app.task(name="provision_organization", queue="provisioning", retry=_RETRIES)

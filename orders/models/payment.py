@@ -159,6 +159,11 @@ class StripeEvent(models.Model):
         default=0, db_default=0, help_text="How often settling it has failed. At MAX_ATTEMPTS it is set aside."
     )
     mirrored_at = models.DateTimeField(null=True, blank=True)
+    mirror_attempts = models.SmallIntegerField(
+        default=0,
+        db_default=0,
+        help_text="How often mirroring it has failed. At MAX_MIRROR_ATTEMPTS it is set aside.",
+    )
 
     class Meta:
         indexes = [
@@ -243,6 +248,7 @@ class Break(models.Model):
         CREDIT_NOT_RETURNED = "credit_not_returned"
         HOLD_LEFT = "hold_left"
         EVENT_NOT_SETTLED = "event_not_settled"
+        EVENT_NOT_MIRRORED = "event_not_mirrored"
         INVOICE_NOT_FOLLOWED = "invoice_not_followed"
         SUBSCRIPTION_CHANGED = "subscription_changed"
         REFUND_BEYOND_ORDER = "refund_beyond_order"

@@ -31,6 +31,8 @@ MAX_READS = 200
 _PRODUCT_FEATURES = ("/v1/products/", "/features")
 _EMPTY_LIST = b'{"object": "list", "data": [], "has_more": false}'
 
+_OF_ANY_READ = (stripe.APIConnectionError, stripe.AuthenticationError, stripe.RateLimitError)
+
 Answer = tuple[bytes, int, Mapping[str, str]]
 
 
@@ -39,7 +41,7 @@ class NotRead(Exception):
 
 
 class NoAnswer(NotRead):
-    """Stripe did not answer, and would not answer the next read either."""
+    """Stripe is silent, or refuses the key or so many calls: it would not answer the next read either."""
 
 
 class MissingAnswer(BaseException):
@@ -96,10 +98,9 @@ class RecordedAnswers:
         except stripe.InvalidRequestError as error:
             status = error.http_status or HTTPStatus.BAD_REQUEST
             self._answers[path] = ((error.http_body or "").encode(), status, error.headers or {})
-        except stripe.APIConnectionError as error:
-            raise NoAnswer(type(error).__name__) from None
         except stripe.StripeError as error:
-            raise NotRead(f"{type(error).__name__} {error.http_status or ''}".strip()) from None
+            failure = NoAnswer if isinstance(error, _OF_ANY_READ) else NotRead
+            raise failure(f"{type(error).__name__} {error.http_status or ''}".strip()) from None
 
 
 class ReplayClient(stripe.HTTPClient):

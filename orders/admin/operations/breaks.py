@@ -64,6 +64,9 @@ _EXPLANATIONS = {
     " Stripe, or close this break if the charge was intended.",
     Break.Kind.EVENT_NOT_SETTLED: "An event of Stripe could not be settled here and is set aside. The worker's log"
     " names the error. reconcile_stripe --repair tries it again, for example after an update of this service.",
+    Break.Kind.EVENT_NOT_MIRRORED: "What an event of Stripe is about could not be copied for staff: the console may"
+    " show older copies. Orders and books do not depend on them. The event is set aside, and the worker's log names"
+    " the error. reconcile_stripe --repair tries it again.",
     Break.Kind.INVOICE_NOT_FOLLOWED: "The customer paid an invoice that is no month of the subscription (a change or"
     " an item that was added at Stripe), or whose lines Stripe does not know any more. It is not in our books. Check"
     " it at Stripe.",

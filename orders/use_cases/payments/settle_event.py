@@ -5,7 +5,6 @@ Each type of event has one handler. A handler returns its outcome, a word that t
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -28,6 +27,7 @@ from orders.stripe.payloads import (
 )
 from orders.use_cases.books.record_dispute_entries import record_dispute_entries
 from orders.use_cases.books.record_month_refund import record_month_refund
+from orders.use_cases.payments.mirror_events import enqueue_mirroring
 from orders.use_cases.payments.request_refund import record_refunded_total
 from orders.use_cases.payments.settle_payment import (
     settle_debit_failed,
@@ -45,7 +45,6 @@ from orders.use_cases.subscriptions.follow_subscription import (
 # An event that failed this often is set aside: it becomes a break, and no job or sweeper tries it again.
 MAX_ATTEMPTS = 3
 SET_ASIDE = "set_aside"
-MIRROR_DELAY = timedelta(seconds=2)
 
 # Each may come with a fee or a payout in Stripe's balance.
 BALANCE_EVENT_TYPES = (
@@ -112,9 +111,7 @@ def settle_event(*, event_id: str, document: Object | None = None) -> str:
         event.save(update_fields=["outcome", "settled_at"])
         if event.type in BALANCE_EVENT_TYPES:
             enqueue_once("mirror_balance", key="mirror_balance")
-        # One job for all events of a customer that are there when it runs. One payment causes 18, in about a second.
-        key = f"mirror:{event.mirror_key}"
-        enqueue_once("mirror_stripe_event", key=key, delay=MIRROR_DELAY, event_id=event.id)
+        enqueue_mirroring(event_id=event.id, key=event.mirror_key)
         return event.outcome
 
 

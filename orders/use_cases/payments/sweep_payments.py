@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from billing.actor import Actor, system_actor
 from orders.models import Break, Order, Payment, Refund, StripeEvent
-from orders.models.payment import BEFORE_COMPLETION, BEFORE_LINK
+from orders.models.payment import BEFORE_COMPLETION, BEFORE_LINK, MIRROR_KEY
 from orders.process_lock import find_abandoned_payments
 from orders.stripe import gateway
 from orders.stripe.payloads import read_event_object, read_reference
@@ -28,6 +28,7 @@ from orders.use_cases.payments.find_event_owner import (
     close_early_event,
     find_charge_owner,
 )
+from orders.use_cases.payments.mirror_events import MAX_MIRROR_ATTEMPTS, enqueue_mirroring
 from orders.use_cases.payments.open_payment import take_over_request, undo_checkout
 from orders.use_cases.payments.request_refund import send_refund
 from orders.use_cases.payments.request_session import find_session
@@ -39,7 +40,8 @@ from orders.use_cases.reconciliation.record_break import record_break
 MAX_ITEMS = 100
 # Of each kind, in one round: a silent Stripe must not let one kind keep the others, or the next round, waiting.
 MAX_SECONDS_OF_KIND = 4
-# A job settles an event or sends a refund at once. The sweeper takes those that are older: their job was lost.
+# A job settles or mirrors an event, or sends a refund, at once. The sweeper takes those that are older: their job
+# was lost.
 JOB_GRACE = timedelta(minutes=2)
 DEBIT_CHECK_INTERVAL = timedelta(hours=1)
 
@@ -52,12 +54,14 @@ logger = logging.getLogger(__name__)
 class Swept:
     """The ids that a round handled, by outcome.
 
-    `left` are those that Stripe did not answer for, `failed` those whose step failed on our side.
+    `enqueued` are those that have a job again, `left` those that Stripe did not answer for, `failed` those whose step
+    failed on our side.
     """
 
     undone: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     settled: list[str] = field(default_factory=list)
+    enqueued: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
@@ -85,6 +89,8 @@ class Swept:
 def sweep_payments(*, now: datetime | None = None) -> Swept:
     """Runs one round over unanswered requests, sessions to clean up, overdue sessions, lost events and lost refunds.
 
+    An event that was not mirrored gets a job again.
+
     Transaction: owns, one for each payment; no call to Stripe inside any.
     """
     moment = now or timezone.now()
@@ -104,6 +110,7 @@ def sweep_payments(*, now: datetime | None = None) -> Swept:
     swept.run_each(_choose(lost), lambda event_id: _settle_event(event_id, swept))
     swept.run_each(_find_linked_events(), lambda event_id: _settle_again(event_id, swept))
     swept.run_each(_find_unowned_events(moment), lambda event_id: _close_unowned_event(event_id, swept))
+    swept.run_each(_find_unmirrored_events(moment), lambda event_id: _mirror_later(event_id, swept))
     lost_refunds = Refund.objects.filter(status=Refund.Status.REQUESTED, requested_at__lte=moment - JOB_GRACE)
     swept.run_each(_choose(lost_refunds), lambda refund_id: _send_refund(refund_id, by=by))
     return swept
@@ -202,6 +209,13 @@ def _close_unowned_event(event_id: str, swept: Swept) -> None:
     swept.settled.append(event_id)
 
 
+def _mirror_later(event_id: str, swept: Swept) -> None:
+    """Adds the job that mirrors the event, unless one waits. A job may be lost, or give up a silent Stripe."""
+    event = StripeEvent.objects.annotate(mirror_key=MIRROR_KEY).defer("payload").get(id=event_id)
+    enqueue_mirroring(event_id=event_id, key=event.mirror_key)
+    swept.enqueued.append(event_id)
+
+
 def _send_refund(refund_id: UUID, *, by: Actor) -> None:
     send_refund(refund_id=refund_id, by=by)
 
@@ -215,6 +229,14 @@ def _find_linked_events() -> list[str]:
     known = Payment.objects.filter(payment_intent_id__in=[intent for intent in intents.values() if intent])
     linked = set(known.values_list("payment_intent_id", flat=True))
     return [event_id for event_id, intent in intents.items() if intent in linked]
+
+
+def _find_unmirrored_events(now: datetime) -> list[str]:
+    if not gateway.is_configured():
+        # Their jobs would do nothing.
+        return []
+    unmirrored = StripeEvent.objects.filter(mirrored_at=None, mirror_attempts__lt=MAX_MIRROR_ATTEMPTS)
+    return _choose(unmirrored.filter(received_at__lte=now - JOB_GRACE))
 
 
 def _find_unowned_events(now: datetime) -> list[str]:

@@ -2,18 +2,25 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Event as Signal
 from typing import Any
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 from djstripe import models as mirrored
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from orders.models import StripeEvent
+from billing.actor import system_actor
+from billing.use_cases.processor_settings import change_processor_keys
+from orders.models import Break, StripeEvent
 from orders.stripe.replay import NoAnswer, NotRead
-from orders.use_cases.payments.mirror_events import mirror_events
+from orders.use_cases.payments.mirror_events import MAX_MIRROR_ATTEMPTS, mirror_events
 from orders.use_cases.payments.settle_event import receive_event, settle_event
+from orders.use_cases.payments.sweep_payments import MAX_ITEMS, sweep_payments
+from orders.use_cases.reconciliation.reconcile_stripe import EVENTS, reconcile_stripe
+from tests.factories import actor
 from tests.operations.own_server import free_port
 from tests.orders.stripe.stripe_object_server import Object, StripeObjectServer, event, paid_order_objects
 
@@ -180,6 +187,124 @@ class TestFailures:
         with pytest.raises(NoAnswer):
             mirror(first)
         assert mirrored.Event.objects.count() == 1
+
+    @pytest.mark.parametrize("status", [401, 429])
+    def test_a_refused_key_and_too_many_calls_are_no_failures_of_an_event(
+        self, server: StripeObjectServer, status: int
+    ) -> None:
+        first, *_ = receive_payment(server)
+        server.failing = status
+        with pytest.raises(NoAnswer, match=str(status)):
+            mirror(first)
+        assert len(server.requests) == 1
+        assert not StripeEvent.objects.exclude(mirror_attempts=0).exists()
+
+
+class TestSetAside:
+    @pytest.fixture
+    def poisoned(self, server: StripeObjectServer) -> StripeEvent:
+        """An event whose object Stripe refuses to read, with one attempt left."""
+        receive_payment(server)
+
+        def refuse_the_session(path: str) -> None:
+            server.failing = 403 if path.startswith("/v1/checkout/") else 0
+
+        server.on_get = refuse_the_session
+        poisoned = StripeEvent.objects.filter(type="checkout.session.completed")
+        poisoned.update(mirror_attempts=MAX_MIRROR_ATTEMPTS - 2)
+        with pytest.raises(NotRead, match="403"):
+            mirror(poisoned.get().id)
+        assert not Break.objects.exists()
+        return poisoned.get()
+
+    def test_an_event_that_fails_too_often_is_a_break_and_is_tried_no_more(
+        self, server: StripeObjectServer, poisoned: StripeEvent
+    ) -> None:
+        # All that is left to do is done: the job ends well, and does not delay the customer's later events.
+        mirror(poisoned.id)
+        found = Break.objects.get()
+        assert (found.kind, found.object_id) == (Break.Kind.EVENT_NOT_MIRRORED, poisoned.id)
+        assert found.details == {"type": poisoned.type, "error": "NotRead", "attempts": str(MAX_MIRROR_ATTEMPTS)}
+        assert unmirrored() == {poisoned.id}
+        server.requests.clear()
+        mirror(receive(server, "charge.updated", "ch_A", number=50))
+        assert "GET /v1/charges/ch_A" in server.requests
+        assert not [path for path in server.requests if "/checkout/" in path]
+        assert unmirrored() == {poisoned.id}
+
+    def test_a_repair_lets_it_be_tried_again(self, server: StripeObjectServer, poisoned: StripeEvent) -> None:
+        mirror(poisoned.id)
+        for repair in (False, True):
+            reconcile_stripe(
+                since=timedelta(days=1), repair=repair, by=actor(), within=timedelta(minutes=1), parts=[EVENTS]
+            )
+            assert Break.objects.filter(closed_at=None).exists() is not repair
+            assert ProcrastinateJob.objects.filter(task_name="mirror_stripe_event").exists() is repair
+        server.on_get, server.failing = lambda path: None, 0
+        mirror(poisoned.id)
+        assert unmirrored() == set()
+
+
+class TestLostJobs:
+    @pytest.fixture
+    def lost(self, server: StripeObjectServer) -> str:
+        """The events of a payment that was settled an hour ago, and whose job was lost."""
+        change_processor_keys(
+            by=system_actor(channel="command", user_id="ops"), stripe_secret_key=KEY, reason="a test"
+        )
+        first, *_ = receive_payment(server)
+        an_hour_ago = timezone.now() - timedelta(hours=1)
+        StripeEvent.objects.update(received_at=an_hour_ago, settled_at=an_hour_ago)
+        ProcrastinateJob.objects.all().update(status="failed")
+        return first
+
+    def jobs(self) -> list[ProcrastinateJob]:
+        return list(ProcrastinateJob.objects.filter(task_name="mirror_stripe_event", status="todo"))
+
+    @pytest.mark.usefixtures("lost")
+    def test_the_sweeper_adds_one_job_for_a_customer(self) -> None:
+        for _ in range(2):
+            sweep_payments()
+            (job,) = self.jobs()
+        assert (job.queueing_lock, job.lock) == ("mirror:cus_A", "mirror:cus_A")
+        mirror(job.args["event_id"])
+        assert unmirrored() == set()
+
+    def test_a_round_adds_a_limited_number_of_jobs(self, lost: str) -> None:
+        event = StripeEvent.objects.get(id=lost)
+        StripeEvent.objects.all().delete()
+        StripeEvent.objects.bulk_create(
+            StripeEvent(id=f"evt_{number}", type="x", payload={}, occurred_at=event.occurred_at)
+            for number in range(MAX_ITEMS + 1)
+        )
+        StripeEvent.objects.update(received_at=event.received_at, settled_at=event.settled_at)
+        sweep_payments()
+        assert len(self.jobs()) == MAX_ITEMS
+        for _ in range(5):
+            sweep_payments()
+        assert len(self.jobs()) > MAX_ITEMS
+
+    @pytest.mark.usefixtures("lost")
+    @pytest.mark.parametrize(
+        "state",
+        [
+            {"received_at": timezone.now() + timedelta(hours=1)},
+            {"mirrored_at": timezone.now()},
+            {"mirror_attempts": MAX_MIRROR_ATTEMPTS},
+        ],
+    )
+    def test_a_new_a_mirrored_and_a_set_aside_event_get_none(self, state: dict[str, Any]) -> None:
+        StripeEvent.objects.update(**state)
+        sweep_payments()
+        assert self.jobs() == []
+
+    @pytest.mark.usefixtures("lost")
+    def test_without_a_key_no_job_is_added(self) -> None:
+        change_processor_keys(
+            by=system_actor(channel="command", user_id="ops"), stripe_secret_key="", reason="a test"
+        )
+        sweep_payments()
+        assert self.jobs() == []
 
 
 class TestJobs:
