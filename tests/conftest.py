@@ -8,6 +8,7 @@ import pytest
 from django.test import TransactionTestCase
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from billing.use_cases.identity.remember_language import forget_languages
 from promos.use_cases.attempts.record_attempt import forget_allowance
@@ -39,6 +40,23 @@ def django_db_setup(
         finally:
             with django_db_blocker.unblock():
                 database.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files_found_once() -> Iterator[None]:
+    """Look for the static files once in this process; a middleware of each test's client would look again."""
+    find: Any = WhiteNoiseMiddleware.add_files_from_finders
+    found: dict[str, Any] = {}
+
+    def add_found(middleware: WhiteNoiseMiddleware) -> None:
+        if not found:
+            find(middleware)
+            found.update(middleware.files)
+        middleware.files.update(found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", add_found)
+        yield
 
 
 @pytest.fixture(autouse=True)
