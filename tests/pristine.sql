@@ -27,17 +27,20 @@ BEGIN
   END LOOP;
 END $$;
 
--- Returns whether the table's rows differ from those that migrations made.
+-- Returns whether the table's rows differ from those that migrations made. A table without a page has no row; that
+-- takes no statement, which would be planned at each call, because restore() ends all plans of its session.
 CREATE FUNCTION pristine.is_changed(subject pristine.subject) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
   result boolean;
 BEGIN
-  IF to_regclass(subject.copy) IS NULL THEN
-    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', subject.name) INTO result;
-  ELSE
-    EXECUTE format('SELECT EXISTS ((SELECT t::text FROM %1$s t EXCEPT ALL SELECT c::text FROM %2$s c)'
-                   ' UNION ALL (SELECT c::text FROM %2$s c EXCEPT ALL SELECT t::text FROM %1$s t))',
+  IF to_regclass(subject.copy) IS NOT NULL THEN
+    EXECUTE format('SELECT (SELECT array_agg(t::text ORDER BY t::text COLLATE "C") FROM %s t) IS DISTINCT FROM'
+                   ' (SELECT array_agg(c::text ORDER BY c::text COLLATE "C") FROM %s c)',
                    subject.name, subject.copy) INTO result;
+  ELSIF pg_relation_size(subject.oid) = 0 THEN
+    result := false;
+  ELSE
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', subject.name) INTO result;
   END IF;
   RETURN result;
 END $$;
