@@ -74,6 +74,7 @@ def _differences(before: Snapshot, after: Snapshot) -> list[str]:
         f"{sign} {table} {row}"
         for sign, one, other in (("-", before, after), ("+", after, before))
         for table, rows in one.items()
+        if rows != other.get(table)  # comparing row by row takes long for a large table
         for row in rows
         if row not in other.get(table, [])
     ]
