@@ -21,6 +21,7 @@ from django.core.signing import BadSignature, TimestampSigner
 from jwt.exceptions import PyJWKClientConnectionError, PyJWTError
 
 from .errors import ProviderNotConfigured, ProviderRefused, ProviderUnavailable, RedirectNotAllowed
+from .provider_keys import ProviderKeys
 
 logger = structlog.get_logger(__name__)
 
@@ -123,7 +124,7 @@ def redeem_code(*, code: str, redirect_uri: str) -> Identity:
 
 def _verify(id_token: str, configuration: dict[str, Any], redirect_uri: str) -> dict[str, Any]:
     try:
-        key = _keys(str(configuration["jwks_uri"])).get_signing_key_from_jwt(id_token)
+        key = _keys(str(configuration["jwks_uri"])).find(jwt.get_unverified_header(id_token).get("kid"))
         claims: dict[str, Any] = jwt.decode(
             id_token,
             key,
@@ -156,8 +157,8 @@ def _configuration() -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _keys(url: str) -> jwt.PyJWKClient:
-    return jwt.PyJWKClient(url, timeout=TIMEOUT_SECONDS)
+def _keys(url: str) -> ProviderKeys:
+    return ProviderKeys(url)
 
 
 def _fetch(method: str, url: str, **options: Any) -> dict[str, Any]:

@@ -17,31 +17,21 @@ from typing import Any
 from uuid import UUID
 
 import jwt
-import structlog
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from jwt.api_jwk import PyJWK, PyJWKSet
+from jwt.api_jwk import PyJWK
 from jwt.exceptions import ExpiredSignatureError, PyJWKClientConnectionError, PyJWTError
 from rest_framework.exceptions import AuthenticationFailed
 
 from billing.actor import CUSTOMER, MACHINE_ROLES, STAFF_ROLES, is_user_id
 from billing.errors import DomainError
+from billing.provider_keys import KEYS_RETRY_SECONDS, ProviderKeys
 from billing.text import MAX_EMAIL_LENGTH
 from billing.use_cases.identity.access_tokens import SESSION_CLAIM, signing_key
 
-logger = structlog.get_logger(__name__)
-
 # Allowed difference between the clocks of the signer and of this service.
 LEEWAY_SECONDS = 10
-KEYS_TIMEOUT_SECONDS = 3
-KEYS_FRESH_SECONDS = 300
-# How long the last known keys are used while the provider cannot be reached.
-KEYS_STALE_SECONDS = 3600
-# A failed fetch is not repeated sooner, so that requests do not queue up behind a provider that is down.
-KEYS_RETRY_SECONDS = 5
-# An unknown key id causes a refresh, but no more often than this: anyone can invent key ids.
-KEYS_REFRESH_SECONDS = 30
 # How many verified tokens a process remembers.
 MAX_VERIFIED_TOKENS = 4_096
 
@@ -66,48 +56,6 @@ class Claims:
     role: str
     # The session of a token that this service issued; the platform's own tokens have none.
     session_id: UUID | None = None
-
-
-class IdentityProviderKeys(jwt.PyJWKClient):
-    """A client of the provider's JWKS that keeps serving during an outage.
-
-    It fetches keys when they are needed, falls back to the last known ones, and fails fast after a failed fetch, so
-    that requests do not queue up behind the provider.
-    """
-
-    def __init__(self, url: str) -> None:
-        super().__init__(
-            url,
-            timeout=KEYS_TIMEOUT_SECONDS,
-            lifespan=KEYS_FRESH_SECONDS,
-            cooldown_duration=KEYS_REFRESH_SECONDS,
-            headers={"Accept": "application/json"},
-        )
-        self._last: tuple[float, PyJWKSet] | None = None
-        self._not_before = 0.0
-
-    def get_jwk_set(self, refresh: bool = False) -> PyJWKSet:
-        try:
-            keys = super().get_jwk_set(refresh)
-        except PyJWKClientConnectionError:
-            # A refresh looks for a key that the old set does not contain, so the old set cannot help.
-            if not refresh and self._last and time.monotonic() - self._last[0] < KEYS_STALE_SECONDS:
-                return self._last[1]
-            raise
-        if self._last is None or self._last[1] is not keys:
-            self._last = (time.monotonic(), keys)
-        return keys
-
-    def fetch_data(self) -> Any:
-        if time.monotonic() < self._not_before:
-            raise PyJWKClientConnectionError("the last attempt failed just now")
-        try:
-            return super().fetch_data()
-        except (PyJWTError, ValueError, OSError) as error:
-            # This includes an answer that is not a key set, such as a proxy's error page.
-            self._not_before = time.monotonic() + KEYS_RETRY_SECONDS
-            logger.error("identity_provider_unavailable", error=type(error).__name__)
-            raise PyJWKClientConnectionError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +137,7 @@ def _key_for(header: dict[str, Any]) -> tuple[str, str | PyJWK]:
     if algorithm == "HS256" and (secret := signing_key()):
         return algorithm, secret
     if algorithm == "RS256" and settings.JWT_JWKS_URL:
-        key = _identity_provider_keys(settings.JWT_JWKS_URL).get_signing_key(str(header.get("kid")))
+        key = _identity_provider_keys(settings.JWT_JWKS_URL).find(header.get("kid"))
         if key.key_type != "RSA":
             raise InvalidToken()
         return algorithm, key
@@ -197,8 +145,8 @@ def _key_for(header: dict[str, Any]) -> tuple[str, str | PyJWK]:
 
 
 @lru_cache(maxsize=1)
-def _identity_provider_keys(url: str) -> IdentityProviderKeys:
-    return IdentityProviderKeys(url)
+def _identity_provider_keys(url: str) -> ProviderKeys:
+    return ProviderKeys(url)
 
 
 def _read_claims(claims: dict[str, Any]) -> Claims:

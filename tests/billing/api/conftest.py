@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import jwt
@@ -48,11 +48,15 @@ class IdentityProvider:
         self.requests = 0
         self.body: bytes | None = None
         self.status = 200
+        self.was_asked, self.may_answer = Event(), Event()
+        self.may_answer.set()
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 provider.requests += 1
+                provider.was_asked.set()
+                provider.may_answer.wait()
                 body = provider.published() if provider.body is None else provider.body
                 self.send_response(provider.status)
                 self.send_header("Content-Length", str(len(body)))
@@ -84,6 +88,7 @@ class IdentityProvider:
         return jwt.encode(claims(**given), self.keys[kid], algorithm="RS256", headers={"kid": kid})
 
     def stop(self) -> None:
+        self.may_answer.set()
         if self.thread.is_alive():
             self.server.shutdown()
             self.thread.join()

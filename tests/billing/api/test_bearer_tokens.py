@@ -4,6 +4,7 @@ import json
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings as django_settings
 from django.test import Client
 
+from billing import provider_keys
 from billing.api.access import tokens
+from billing.api.access.tokens import IdentityProviderUnavailable, verify_token
 from tests.billing.api.conftest import IdentityProvider, authorization, bearer, claims
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.billing.api.probe")]
@@ -231,19 +234,56 @@ def test_a_forged_signature_and_an_unknown_key_are_refused(api: Client, identity
         assert api.get("/api/whoami", headers=authorization(forged.token(kid=kid))).json() == INVALID
     without_kid = jwt.encode(claims(), forged.keys["first"], algorithm="RS256")
     assert api.get("/api/whoami", headers=authorization(without_kid)).json() == INVALID
-    # A client can invent key ids, so the second and the third did not fetch the keys again.
-    assert identity_provider.requests == 1
+    # For the first key and for the other one.
+    assert identity_provider.requests == 2
 
 
-def test_a_new_key_is_found_after_a_pause(
+def test_a_new_key_counts_at_once(api: Client, identity_provider: IdentityProvider) -> None:
+    for kid in ("first", "second", "third"):
+        identity_provider.keys.clear()
+        identity_provider.new_key(kid)
+        assert api.get("/api/whoami", headers=authorization(identity_provider.token(kid=kid))).status_code == 200
+    assert identity_provider.requests == 3
+
+
+def test_an_invented_key_id_is_looked_up_once_in_a_while_and_refuses_no_new_key(
     api: Client, identity_provider: IdentityProvider, later: Callable[[float], None]
 ) -> None:
-    assert api.get("/api/whoami", headers=authorization(identity_provider.token())).status_code == 200
+    invented = authorization(
+        jwt.encode(claims(), identity_provider.keys["first"], "RS256", headers={"kid": "invented"})
+    )
+    for _ in range(3):
+        assert api.get("/api/whoami", headers=invented).json() == INVALID
     identity_provider.new_key("second")
     token = authorization(identity_provider.token(kid="second"))
-    assert api.get("/api/whoami", headers=token).json() == INVALID
-    later(31)
+    answer = api.get("/api/whoami", headers=token)
+    assert (answer.status_code, answer.json()["code"]) == (503, "identity_provider_unavailable")
+    assert answer.headers["Retry-After"] == "5"
+    assert identity_provider.requests == 1
+    later(provider_keys.KEYS_RETRY_SECONDS)
     assert api.get("/api/whoami", headers=token).status_code == 200
+
+
+def test_a_slow_provider_holds_up_one_request_only(
+    identity_provider: IdentityProvider, later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_keys, "KEYS_WAIT_SECONDS", 0.01)
+    known = identity_provider.token()
+    assert verify_token(known).user_id == "ada"
+    identity_provider.new_key("second")
+    new = identity_provider.token(kid="second", sub="bob")
+    identity_provider.may_answer.clear()
+    identity_provider.was_asked.clear()
+    later(provider_keys.KEYS_FRESH_SECONDS)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(verify_token, known)
+        assert identity_provider.was_asked.wait(10)
+        assert verify_token(known).user_id == "ada"
+        with pytest.raises(IdentityProviderUnavailable):
+            verify_token(new)
+        identity_provider.may_answer.set()
+        assert waiting.result().user_id == "ada"
+    assert verify_token(new).user_id == "bob"
     assert identity_provider.requests == 2
 
 
@@ -338,7 +378,7 @@ def test_a_verified_token_is_refused_once_its_key_is_withdrawn(
     assert api.get("/api/whoami", headers=headers).status_code == 200
     identity_provider.new_key("first")
     assert api.get("/api/whoami", headers=headers).status_code == 200
-    later(tokens.KEYS_FRESH_SECONDS + 1)
+    later(provider_keys.KEYS_FRESH_SECONDS)
     assert api.get("/api/whoami", headers=headers).json() == INVALID
     assert api.get("/api/whoami", headers=authorization(identity_provider.token())).status_code == 200
 
