@@ -9,6 +9,7 @@ of staff has ended.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -21,14 +22,14 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from jwt.api_jwk import PyJWK
-from jwt.exceptions import ExpiredSignatureError, PyJWKClientConnectionError, PyJWTError
+from jwt.exceptions import ExpiredSignatureError, InvalidSignatureError, PyJWKClientConnectionError, PyJWTError
 from rest_framework.exceptions import AuthenticationFailed
 
 from billing.actor import CUSTOMER, MACHINE_ROLES, STAFF_ROLES, is_user_id
 from billing.errors import DomainError
 from billing.provider_keys import KEYS_RETRY_SECONDS, ProviderKeys
 from billing.text import MAX_EMAIL_LENGTH
-from billing.use_cases.identity.access_tokens import SESSION_CLAIM, signing_key
+from billing.use_cases.identity.access_tokens import SESSION_CLAIM, verification_keys
 
 # Allowed difference between the clocks of the signer and of this service.
 LEEWAY_SECONDS = 10
@@ -96,11 +97,20 @@ def verify_token(token: str) -> Claims:
 
 def _verify(token: str) -> _VerifiedToken:
     header = jwt.get_unverified_header(token)
-    algorithm, key = _key_for(header)
+    *earlier, last = _keys_for(header)
+    for key in earlier:
+        try:
+            return _verify_with(key, token, header)
+        except InvalidSignatureError:
+            continue
+    return _verify_with(last, token, header)
+
+
+def _verify_with(key: str | PyJWK, token: str, header: dict[str, Any]) -> _VerifiedToken:
     claims = jwt.decode(
         token,
         key,
-        algorithms=[algorithm],
+        algorithms=[header["alg"]],
         leeway=LEEWAY_SECONDS,
         issuer=settings.JWT_ISSUER or None,
         audience=settings.JWT_AUDIENCE or None,
@@ -120,7 +130,7 @@ def _still_counts(verified: _VerifiedToken) -> bool:
     """Tells whether the token would be verified again. A key that the identity provider withdraws ends its tokens."""
     return (
         time.time() < verified.valid_before
-        and _key_for(verified.header)[1] == verified.key
+        and verified.key in _keys_for(verified.header)
         and (settings.JWT_ISSUER, settings.JWT_AUDIENCE) == (verified.issuer, verified.audience)
     )
 
@@ -132,15 +142,16 @@ def _remember(digest: bytes, verified: _VerifiedToken) -> None:
         _verified_tokens[digest] = verified
 
 
-def _key_for(header: dict[str, Any]) -> tuple[str, str | PyJWK]:
+def _keys_for(header: dict[str, Any]) -> Sequence[str | PyJWK]:
+    """Returns the keys that may have signed a token with this header: at least one."""
     algorithm = header.get("alg")
-    if algorithm == "HS256" and (secret := signing_key()):
-        return algorithm, secret
+    if algorithm == "HS256" and (secrets := verification_keys()):
+        return secrets
     if algorithm == "RS256" and settings.JWT_JWKS_URL:
         key = _identity_provider_keys(settings.JWT_JWKS_URL).find(header.get("kid"))
         if key.key_type != "RSA":
             raise InvalidToken()
-        return algorithm, key
+        return [key]
     raise InvalidToken()
 
 

@@ -1,7 +1,8 @@
 """The access tokens that this service signs for its own sign-ins.
 
 The key is the platform's JWT_SECRET where it is set, so that the platform's other services accept the tokens too.
-Otherwise the key is derived from SECRET_KEY, and only this service verifies its tokens.
+Otherwise the key is derived from SECRET_KEY, and only this service verifies its tokens. Tokens of the fallbacks of
+either are valid too.
 """
 
 from datetime import datetime, timedelta
@@ -25,11 +26,20 @@ SESSION_CLAIM = "qasima_session"
 
 def signing_key() -> str:
     """Returns the secret of HS256 tokens; empty if this service neither signs nor accepts any."""
+    return next(iter(verification_keys()), "")
+
+
+def verification_keys() -> list[str]:
+    """Returns the secrets that may have signed an HS256 token, the present one first."""
     if settings.JWT_SECRET:
-        return str(settings.JWT_SECRET)
+        return [settings.JWT_SECRET, *settings.JWT_SECRET_FALLBACKS]
     if not settings.AUTH_ENABLED:
-        return ""
-    return salted_hmac("signing key of access tokens", "1", algorithm="sha256").hexdigest()
+        return []
+    return [_derive(secret) for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
+
+
+def _derive(secret: str) -> str:
+    return salted_hmac("signing key of access tokens", "1", secret=secret, algorithm="sha256").hexdigest()
 
 
 def role_word(role: str) -> str:

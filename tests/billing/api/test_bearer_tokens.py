@@ -16,7 +16,8 @@ from django.test import Client
 
 from billing import provider_keys
 from billing.api.access import tokens
-from billing.api.access.tokens import IdentityProviderUnavailable, verify_token
+from billing.api.access.tokens import IdentityProviderUnavailable, InvalidToken, verify_token
+from billing.use_cases.identity.access_tokens import signing_key
 from tests.billing.api.conftest import IdentityProvider, authorization, bearer, claims
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.billing.api.probe")]
@@ -285,6 +286,34 @@ def test_a_slow_provider_holds_up_one_request_only(
         assert waiting.result().user_id == "ada"
     assert verify_token(new).user_id == "bob"
     assert identity_provider.requests == 2
+
+
+@pytest.mark.parametrize("name", ["JWT_SECRET", "SECRET_KEY"])
+def test_tokens_of_the_present_and_of_another_secret_count_while_both_are_named(settings: Any, name: str) -> None:
+    if name == "SECRET_KEY":
+        settings.JWT_SECRET = ""
+    old, new = getattr(settings, name), "the-new-secret-of-the-rotation-0123456789"
+
+    def use(present: str, *fallbacks: str) -> None:
+        setattr(settings, name, present)
+        setattr(settings, f"{name}_FALLBACKS", list(fallbacks))
+
+    def sign(secret: str) -> str:
+        use(secret)
+        return jwt.encode(claims(), signing_key(), algorithm="HS256")
+
+    of_old, of_new = sign(old), sign(new)
+    # Announced, taken, and at last alone. A remembered token ends with its secret too.
+    for present, fallbacks, valid in (
+        (old, [new], [of_old, of_new]),
+        (new, [old], [of_old, of_new]),
+        (new, [], [of_new]),
+    ):
+        use(present, *fallbacks)
+        for token in valid:
+            assert verify_token(token).user_id == "ada"
+    with pytest.raises(InvalidToken):
+        verify_token(of_old)
 
 
 def test_an_identity_provider_that_is_away_is_a_503(api: Client, identity_provider: IdentityProvider) -> None:
