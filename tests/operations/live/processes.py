@@ -22,7 +22,7 @@ JWT_SECRET = "only-a-drill-signs-tokens-with-this-0123456789"
 KEPT = ("PATH", "HOME", "LD_LIBRARY_PATH", "LANG")
 
 
-def token(user_id: str, *, role: str = "customer") -> str:
+def token(user_id: str, *, role: str = "customer", secret: str = JWT_SECRET) -> str:
     """Signs a token as the platform does."""
     claims = {
         "sub": user_id,
@@ -30,7 +30,7 @@ def token(user_id: str, *, role: str = "customer") -> str:
         "role": role,
         "exp": int(time.time()) + 24 * 3600,
     }
-    return jwt.encode(claims, JWT_SECRET, algorithm="HS256")
+    return jwt.encode(claims, secret, algorithm="HS256")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from itertools import count, pairwise
 from typing import Any
 from uuid import uuid4
 
-from .processes import ADDRESS, token
+from .processes import ADDRESS, JWT_SECRET, token
 
 # Longer than any request may take: the statement timeout and two waits for a connection.
 ANSWER_SECONDS = 60
@@ -56,6 +56,8 @@ class Shoppers:
 
     ports: list[int]
     pause_seconds: float = PAUSE_SECONDS
+    # What signs their tokens.
+    jwt_secret: str = JWT_SECRET
     settled: list[Checkout] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     # Answers that no client should see: a broken connection, a 5xx that is not the clear 503, an unknown refusal.
@@ -70,7 +72,8 @@ class Shoppers:
         """Sends one request to one of the web servers: POST with a body, GET without."""
         ports = self.ports
         connection = HTTPConnection(ADDRESS, ports[next(self._turn) % len(ports)], timeout=ANSWER_SECONDS)
-        headers = {"Authorization": f"Bearer {token(user_id, role=role)}", "Content-Type": "application/json"}
+        signed = token(user_id, role=role, secret=self.jwt_secret)
+        headers = {"Authorization": f"Bearer {signed}", "Content-Type": "application/json"}
         if key:
             headers["Idempotency-Key"] = key
         try:
