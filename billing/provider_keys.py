@@ -19,7 +19,8 @@ KEYS_TIMEOUT_SECONDS = 3
 KEYS_FRESH_SECONDS = 300
 # How long the last known keys are used while the provider cannot be reached.
 KEYS_STALE_SECONDS = 3600
-# No fetch follows sooner on one that failed, or that did not find the wanted key: anyone can invent key ids.
+# No fetch follows sooner on one that failed, or did not find the wanted key: anyone can invent key ids. A key that
+# the provider published in these seconds, and not before it signed with it, is refused until they are over.
 KEYS_RETRY_SECONDS = 5
 # How long a request that needs an unknown key waits for another one's fetch.
 KEYS_WAIT_SECONDS = 0.5
@@ -35,7 +36,7 @@ class ProviderKeys:
         # The moment and the keys of the last fetch, replaced together.
         self._last: tuple[float, dict[str | None, PyJWK]] = (-math.inf, {})
         self._not_before = -math.inf
-        self._missing = ""
+        self._is_away = False
 
     def find(self, kid: object) -> PyJWK:
         """Returns the key with this id.
@@ -70,19 +71,18 @@ class ProviderKeys:
         if key := self._known(kid, KEYS_FRESH_SECONDS):
             return key
         if time.monotonic() < self._not_before:
-            if kid == self._missing:
-                raise PyJWKClientError("the provider has no such key")
-            raise PyJWKClientConnectionError("the last fetch failed just now, or did not find its key")
-        self._missing = ""
+            if self._is_away:
+                raise PyJWKClientConnectionError("the last fetch failed just now")
+            raise PyJWKClientError("the provider had no such key just now")
         try:
             keys = {key.key_id: key for key in self._client.get_signing_keys()}
         except (PyJWTError, ValueError, OSError) as error:
             # This includes an answer that is not a key set, such as a proxy's error page.
-            self._not_before = time.monotonic() + KEYS_RETRY_SECONDS
+            self._not_before, self._is_away = time.monotonic() + KEYS_RETRY_SECONDS, True
             logger.error("identity_provider_unavailable", error=type(error).__name__)
             raise PyJWKClientConnectionError(str(error)) from error
-        self._last = (time.monotonic(), keys)
+        self._last, self._is_away = (time.monotonic(), keys), False
         if kid not in keys:
-            self._not_before, self._missing = time.monotonic() + KEYS_RETRY_SECONDS, kid
+            self._not_before = time.monotonic() + KEYS_RETRY_SECONDS
             raise PyJWKClientError("the provider has no such key")
         return keys[kid]
