@@ -82,6 +82,7 @@ SECRET_KEY_FALLBACKS: list[str] = _environment.secrets("SECRET_KEY_FALLBACKS")
 JWT_SECRET: str = _environment.secret("JWT_SECRET")
 # Earlier and coming values of JWT_SECRET: tokens that they signed are valid too.
 JWT_SECRET_FALLBACKS: list[str] = _environment.secrets("JWT_SECRET_FALLBACKS")
+_environment.refuse(JWT_SECRET_FALLBACKS and not JWT_SECRET, "JWT_SECRET_FALLBACKS needs JWT_SECRET")
 # The key that signs the ledger's heads is derived from the first; earlier values verify the heads that they signed.
 LEDGER_SIGNING_SECRET: str = _environment.secret("LEDGER_SIGNING_SECRET")
 LEDGER_SIGNING_SECRET_FALLBACKS: list[str] = _environment.secrets("LEDGER_SIGNING_SECRET_FALLBACKS")

@@ -257,7 +257,7 @@ def test_invented_key_ids_are_looked_up_once_in_a_while(
     identity_provider.new_key("second")
     new = authorization(identity_provider.token(kid="second"))
     assert api.get("/api/whoami", headers=new).json() == INVALID
-    later(provider_keys.KEYS_RETRY_SECONDS)
+    later(provider_keys.KEYS_UNKNOWN_SECONDS)
     assert api.get("/api/whoami", headers=new).status_code == 200
     assert identity_provider.requests == 2
 
@@ -299,8 +299,8 @@ def test_tokens_of_the_present_and_of_another_secret_count_while_both_are_named(
         use(secret)
         return jwt.encode(claims(), signing_key(), algorithm="HS256")
 
-    of_old, of_new = sign(old), sign(new)
-    # Announced, taken, and at last alone. A remembered token ends with its secret too.
+    of_old, of_new, of_nobody = sign(old), sign(new), sign("a-secret-that-is-not-named-0123456789-0123456789")
+    # Announced, taken, and at last alone.
     for present, fallbacks, valid in (
         (old, [new], [of_old, of_new]),
         (new, [old], [of_old, of_new]),
@@ -309,6 +309,12 @@ def test_tokens_of_the_present_and_of_another_secret_count_while_both_are_named(
         use(present, *fallbacks)
         for token in valid:
             assert verify_token(token).user_id == "ada"
+        with pytest.raises(InvalidToken):
+            verify_token(of_nobody)
+        signs = signing_key()
+        use(present)
+        assert signs == signing_key()
+    # A remembered token ends with its secret too.
     with pytest.raises(InvalidToken):
         verify_token(of_old)
 
