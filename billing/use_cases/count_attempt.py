@@ -12,7 +12,7 @@ from ipaddress import ip_network
 from math import ceil
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.utils.crypto import salted_hmac
 
 from billing.database.group_commit import GroupCommit
@@ -126,10 +126,10 @@ def _remove_ended() -> None:
     try:
         with connection.cursor() as cursor:
             cursor.execute(_REMOVE_ENDED, {"some": _MAX_WINDOWS_REMOVED})
-    except DatabaseError:
+    except Error as error:
         if connection.in_atomic_block:
             raise
-        logger.exception("ended windows were not removed; the next new window removes them")
+        logger.warning("ended windows were not removed, the next new window removes them: %s", error)
 
 
 def count_attempt(limit: Limit, counted: str) -> None:
