@@ -328,7 +328,7 @@ _PATHS = {Resource.SESSIONS: "checkout/sessions"}
 
 
 def list_pages(resource: Resource, *, since: datetime | None = None, **filters: Any) -> Iterator[list[Object]]:
-    """Lists objects of a kind, newest first, with one page in memory at a time.
+    """Lists objects of a kind, newest first. Beside the caller's page at most the next one is in memory.
 
     Args: since: lists what was created from then on. Raises: Refused, Unanswered, NotConfigured, at any page.
     """
@@ -341,12 +341,11 @@ def list_pages(resource: Resource, *, since: datetime | None = None, **filters: 
         has_more = bool(page["has_more"] and page["data"])
         if has_more:
             params["starting_after"] = page["data"][-1]["id"]
-        # Kept here, a page would be in memory while the next one is read.
         yield page.pop("data")
 
 
 def _read_page(resource: Resource, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Reads a page as plain JSON. The library's own objects take many times the memory."""
+    """Reads a page as plain JSON. The library's own objects take several times the memory."""
     path = f"/v1/{_PATHS.get(resource, resource)}"
     answer = call_stripe(lambda client: client.raw_request("get", path, **params))
     return cast("dict[str, Any]", answer.data)

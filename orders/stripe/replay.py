@@ -31,7 +31,7 @@ MAX_READS = 200
 _PRODUCT_FEATURES = ("/v1/products/", "/features")
 _EMPTY_LIST = b'{"object": "list", "data": [], "has_more": false}'
 
-_OF_ANY_READ = (stripe.APIConnectionError, stripe.AuthenticationError, stripe.RateLimitError)
+_FAILURES_OF_EVERY_READ = (stripe.APIConnectionError, stripe.AuthenticationError, stripe.RateLimitError)
 
 Answer = tuple[bytes, int, Mapping[str, str]]
 
@@ -99,7 +99,7 @@ class RecordedAnswers:
             status = error.http_status or HTTPStatus.BAD_REQUEST
             self._answers[path] = ((error.http_body or "").encode(), status, error.headers or {})
         except stripe.StripeError as error:
-            failure = NoAnswer if isinstance(error, _OF_ANY_READ) else NotRead
+            failure = NoAnswer if isinstance(error, _FAILURES_OF_EVERY_READ) else NotRead
             raise failure(f"{type(error).__name__} {error.http_status or ''}".strip()) from None
 
 

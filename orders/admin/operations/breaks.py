@@ -132,7 +132,9 @@ class BreakAdmin(ReadOnlyAdmin):
 
     def facts(self, request: HttpRequest, record: Any) -> Iterable[Fact]:
         yield Fact("State", self.state(record))
-        yield Fact("What it means", say(_EXPLANATIONS[Break.Kind(record.kind)]))
+        # A later release may have found it.
+        if record.kind in _EXPLANATIONS:
+            yield Fact("What it means", say(_EXPLANATIONS[Break.Kind(record.kind)]))
         yield Fact("Object", code(record.object_id))
         yield Fact("Order", self.order_named(record))
         for name, value in record.details.items():

@@ -4,8 +4,8 @@ A payment causes many events about few objects. The waiting events are listed be
 copy is at least as new as every event of the list. It therefore serves them all, and no clock decides that. An event
 that is committed after the list was read is not in it, and has a job of its own.
 
-An event that fails again and again is set aside, as a break for staff. A Stripe that answers nothing at all does not
-count as its failure.
+An event that fails again and again is set aside, as a break for staff. A silent Stripe, a key that it refuses, and
+too many calls are no failure of the event.
 """
 
 import logging

@@ -16,12 +16,15 @@ Kind = Break.Kind
 
 
 def reconcile_events(run: ReconciliationRun) -> Iterator[Finding]:
-    """Finds each event that is set aside, however old, and closes the breaks of those that are settled meanwhile."""
+    """Finds each event that is set aside, however old, and closes the breaks of those that were done after all."""
     waiting = StripeEvent.objects.filter(settled_at=None, attempts__gte=MAX_ATTEMPTS)
     recorded = Break.objects.filter(kind=Kind.EVENT_NOT_SETTLED, closed_at=None)
     settled = StripeEvent.objects.filter(id__in=recorded.values("object_id"), settled_at__isnull=False)
     run.close_breaks(*settled.values_list("id", flat=True), kinds=[Kind.EVENT_NOT_SETTLED])
     yield from run.compare_each(waiting.order_by("received_at").iterator(), partial(_settle, run))
+    unfinished = Break.objects.filter(kind=Kind.EVENT_NOT_MIRRORED, closed_at=None)
+    mirrored = StripeEvent.objects.filter(id__in=unfinished.values("object_id"), mirrored_at__isnull=False)
+    run.close_breaks(*mirrored.values_list("id", flat=True), kinds=[Kind.EVENT_NOT_MIRRORED])
     unmirrored = StripeEvent.objects.filter(mirrored_at=None, mirror_attempts__gte=MAX_MIRROR_ATTEMPTS)
     with_key = unmirrored.annotate(mirror_key=MIRROR_KEY).defer("payload").order_by("received_at")
     yield from run.compare_each(with_key.iterator(), partial(_mirror, run))

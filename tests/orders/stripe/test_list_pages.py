@@ -1,4 +1,4 @@
-"""A list of Stripe's objects is read to its end, as plain JSON, with one page in memory at a time."""
+"""A list of Stripe's objects is read to its end, page by page, as plain JSON."""
 
 import gc
 from collections.abc import Iterator
@@ -37,15 +37,30 @@ def test_pages_are_plain_json_and_the_last_one_ends_the_list(server: StripeObjec
     server.on_get = lambda _: server.objects.update({PATH: pages.pop(0)} if pages else {})
     read = []
     for page in list_pages(Resource.BALANCE_TRANSACTIONS, expand=["data.source"]):
-        # The library's objects would take many times the memory, and the next page comes beside them.
+        # The library's objects would take several times the memory, and the next page comes beside them.
         assert not [each for each in gc.get_objects() if isinstance(each, stripe.StripeObject)]
         read += [each["id"] for each in page]
     assert read == ["txn_4", "txn_3", "txn_2", "txn_1"]
     assert [parse_qs(urlsplit(each).query).get("starting_after") for each in server.urls] == [None, ["txn_3"]]
 
 
-@pytest.mark.parametrize("resource", Resource)
-def test_each_kind_of_object_is_listed_at_its_address(server: StripeObjectServer, resource: Resource) -> None:
-    name = "checkout/sessions" if resource is Resource.SESSIONS else str(resource)
-    server.objects[f"/v1/{name}"] = page_of("first_1", has_more=False)
+@pytest.mark.parametrize(
+    ("resource", "path"),
+    [
+        (Resource.SESSIONS, "/v1/checkout/sessions"),
+        (Resource.CHARGES, "/v1/charges"),
+        (Resource.DISPUTES, "/v1/disputes"),
+        (Resource.REFUNDS, "/v1/refunds"),
+        (Resource.INVOICES, "/v1/invoices"),
+        (Resource.INVOICE_PAYMENTS, "/v1/invoice_payments"),
+        (Resource.SUBSCRIPTIONS, "/v1/subscriptions"),
+        (Resource.SUBSCRIPTION_ITEMS, "/v1/subscription_items"),
+        (Resource.EVENTS, "/v1/events"),
+        (Resource.BALANCE_TRANSACTIONS, "/v1/balance_transactions"),
+    ],
+)
+def test_each_kind_of_object_is_listed_at_its_address(
+    server: StripeObjectServer, resource: Resource, path: str
+) -> None:
+    server.objects[path] = page_of("first_1", has_more=False)
     assert [[each["id"] for each in page] for page in list_pages(resource)] == [["first_1"]]
