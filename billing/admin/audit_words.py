@@ -220,6 +220,7 @@ ACTIONS = frozenset(
         "voucher resumed",
         "voucher retired",
         "webhook changed",
+        "webhook closed",
         "webhook paused",
         "webhook registered",
         "webhook resent",

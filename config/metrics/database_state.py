@@ -27,7 +27,10 @@ STATE: dict[str, tuple[tuple[str, ...], str]] = {
         "Events of other systems that could not be applied; staff apply or close them",
     ),
     "qasima_webhooks": (("status",), "Endpoints of webhooks that are active or paused"),
-    "qasima_webhook_deliveries_failed": ((), "Deliveries of webhooks that failed for good; staff resend them"),
+    "qasima_webhook_deliveries_failed": (
+        (),
+        "Deliveries of webhooks that failed for good; staff resend or close them",
+    ),
     "qasima_stripe_events_unsettled": ((), "Events of Stripe that wait to be settled"),
     "qasima_stripe_events_oldest_unsettled_seconds": ((), "Age of the oldest event that waits to be settled"),
     "qasima_stripe_events_set_aside": ((), "Events of Stripe whose settling failed too often"),

@@ -54,7 +54,7 @@ SELECT name, labels, value::float8
      WHERE status <> 'retired' GROUP BY status
     UNION ALL
     SELECT 'qasima_webhook_deliveries_failed', '{}', count(*)
-      FROM (SELECT FROM orders_webhookdelivery WHERE status = 'failed' LIMIT 100000) AS dead
+      FROM (SELECT FROM orders_webhookdelivery WHERE status = 'failed' AND closed_at IS NULL LIMIT 100000) AS dead
     UNION ALL SELECT 'qasima_stripe_events_unsettled', '{}', number FROM inbox
     UNION ALL
     SELECT 'qasima_stripe_events_oldest_unsettled_seconds', '{}', coalesce(extract(epoch FROM now() - oldest), 0)

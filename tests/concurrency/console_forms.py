@@ -210,6 +210,10 @@ def resending_a_delivery() -> Form:
     return Form(page("orders_webhookdelivery_resend", failed_delivery().pk), {}, AuditEntry)
 
 
+def closing_a_delivery() -> Form:
+    return Form(page("orders_webhookdelivery_close", failed_delivery().pk), {}, AuditEntry)
+
+
 FAILED_STEPS = [{"name": "Creating namespace", "status": "failed", "message": "no room"}]
 
 
@@ -423,6 +427,7 @@ FORMS: dict[str, Callable[[], Form]] = {
     },
     "orders_webhookendpoint_resend": resending_deliveries,
     "orders_webhookdelivery_resend": resending_a_delivery,
+    "orders_webhookdelivery_close": closing_a_delivery,
     "orders_provision_retry": partial(retrying, failed_provision),
     "orders_appjob_retry": partial(retrying, failed_job),
     "promos_promocode_add": issuing,

@@ -24,6 +24,7 @@ from billing.admin.console.display import (
     Panel,
     Text,
     Tool,
+    badge,
     change_url,
     clipped,
     code,
@@ -148,7 +149,7 @@ class WebhookEndpointAdmin(RecordAdmin):
             return
         for title, name in (("Test", "test"), ("Change", "edit"), ("Secret", "secret"), ("Rotate secret", "rotate")):
             yield Tool(title, self._url(name, record))
-        failed = WebhookDelivery.objects.filter(endpoint=record, status=WebhookDelivery.Status.FAILED)
+        failed = WebhookDelivery.objects.filter(endpoint=record, status=WebhookDelivery.Status.FAILED, closed_at=None)
         if failed.exists():
             yield Tool("Resend failed", self._url("resend", record))
         for name, change in _CHANGES.items():
@@ -168,7 +169,7 @@ class WebhookEndpointAdmin(RecordAdmin):
                 (
                     link(moment(each.created_at), change_url("orders_webhookdelivery", each.pk)),
                     event_type(each.event.type),
-                    state_badge(each.status),
+                    delivery_state(each),
                     str(each.attempts),
                     last_answer(each),
                 )
@@ -333,7 +334,7 @@ class WebhookEndpointAdmin(RecordAdmin):
             name="resend",
             title="Send failed ones again",
             effect=resend,
-            warning="Every failed delivery is sent again, with all its attempts.",
+            warning="Every failed delivery that is not closed is sent again, with all its attempts.",
         )
 
     def state_view(self, request: HttpRequest, endpoint_id: UUID, *, change: StateChange, name: str) -> HttpResponse:
@@ -371,6 +372,13 @@ class WebhookEndpointAdmin(RecordAdmin):
 
     def _url(self, name: str, record: WebhookEndpoint) -> str:
         return reverse(f"admin:{self.model_label}_{name}", args=[record.pk])
+
+
+def delivery_state(delivery: WebhookDelivery) -> Text:
+    """Formats the state of a delivery: a failed one may be closed."""
+    if delivery.status == WebhookDelivery.Status.FAILED and delivery.closed_at:
+        return badge("closed")
+    return state_badge(delivery.status)
 
 
 def last_answer(delivery: WebhookDelivery) -> Text:

@@ -53,7 +53,8 @@ class ResendFailedView(ApiView):
         },
         tags=["webhooks"],
         summary="Send failed deliveries of an endpoint again",
-        description="All of them, or the one that `delivery_id` names. What waits, or was accepted, stays as it is.",
+        description="All that staff have not closed, or the one that `delivery_id` names. What waits, or was"
+        " accepted, stays as it is.",
     )
     def post(self, request: Request, endpoint_id: str) -> Response:
         endpoint = find_endpoint(endpoint_id)

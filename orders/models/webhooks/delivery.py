@@ -12,7 +12,8 @@ class WebhookDelivery(models.Model):
     """An event on its way to an endpoint. The database queues it with the event (webhooks.sql).
 
     It is sent again and again until the endpoint accepts it, or until it has failed for good: then it is a dead
-    letter that staff can send again. `log` has its latest attempts: at, status, error, milliseconds.
+    letter that staff can send again, or close (`closed_at`). `log` has its latest attempts: at, status, error,
+    milliseconds.
     """
 
     class Status(models.TextChoices):
@@ -38,6 +39,7 @@ class WebhookDelivery(models.Model):
     log = models.JSONField(default=list, db_default=[])
     created_at = models.DateTimeField(db_default=Now())
     delivered_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name_plural = "webhook deliveries"

@@ -15,7 +15,7 @@ from orders.models import WebhookDelivery, WebhookEndpoint
 def resend_failed(*, endpoint_id: UUID, delivery_id: UUID | None = None, by: Actor, reason: str) -> int:
     """Queues the dead letters of an endpoint again, with all their attempts, and returns how many there were.
 
-    Args: delivery_id: the only one; None for all.
+    Args: delivery_id: the only one, also if it is closed; None for all that are not closed.
     Raises: ReasonRequired, WebhookEndpointNotFound, WebhookEndpointRetired, WebhookDeliveryNotFound.
     Locks: WebhookEndpoint. Transaction: owns. Idempotency: what waits, or was accepted, stays as it is.
     """
@@ -26,12 +26,16 @@ def resend_failed(*, endpoint_id: UUID, delivery_id: UUID | None = None, by: Act
         if endpoint.status == WebhookEndpoint.Status.RETIRED:
             raise WebhookEndpointRetired
         deliveries = WebhookDelivery.objects.filter(endpoint=endpoint)
-        if delivery_id is not None:
+        if delivery_id is None:
+            deliveries = deliveries.filter(closed_at=None)
+        else:
             deliveries = deliveries.filter(pk=delivery_id)
             if not deliveries.exists():
                 raise WebhookDeliveryNotFound
         dead = deliveries.filter(status=WebhookDelivery.Status.FAILED)
-        number = dead.update(status=WebhookDelivery.Status.PENDING, attempts=0, next_attempt_at=timezone.now())
+        number = dead.update(
+            status=WebhookDelivery.Status.PENDING, attempts=0, next_attempt_at=timezone.now(), closed_at=None
+        )
         if number:
             record_audit(
                 action="webhook.resent",

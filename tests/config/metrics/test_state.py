@@ -17,9 +17,10 @@ from billing.models import Verification
 from billing.use_cases.ledger.hold_credit import hold_credit
 from config.metrics.database_state import _STATEMENT, STATE, DatabaseState
 from config.metrics.endpoint import render_metrics
-from orders.models import Break, DeadLetter, OutboxEvent, StripeEvent
+from orders.models import Break, DeadLetter, OutboxEvent, StripeEvent, WebhookDelivery
+from orders.use_cases.webhooks.keep_endpoints import register_endpoint
 from promos.models import Campaign
-from tests.factories import CampaignFactory, CustomerFactory, give_credit
+from tests.factories import CampaignFactory, CustomerFactory, actor, give_credit
 
 pytestmark = pytest.mark.django_db
 
@@ -70,6 +71,10 @@ def test_unfinished_work_is_counted_with_its_age() -> None:
         OutboxEvent.objects.create(
             type="test", topic="sme.t", source="test", refused_at=hour_ago, refusal="too large", closed_at=closed_at
         )
+    endpoint = register_endpoint(url="https://shop.example.com/hooks", by=actor()).endpoint
+    for closed_at in (None, hour_ago):
+        event = OutboxEvent.objects.create(type="test", topic="sme.t", source="test", delivered_at=hour_ago)
+        WebhookDelivery.objects.filter(endpoint=endpoint, event=event).update(status="failed", closed_at=closed_at)
     Break.objects.create(kind=Break.Kind.DISPUTE, object_id="dp_1")
     enqueue("prune_expired", timestamp="1")
     enqueue("send_proposal_mail", proposal_id="1", address="a@example.org")
@@ -83,6 +88,7 @@ def test_unfinished_work_is_counted_with_its_age() -> None:
     assert found["qasima_stripe_events_oldest_unsettled_seconds", ""] >= 3600
     assert found["qasima_received_events_set_aside", ""] == 1
     assert found["qasima_events_refused", ""] == 1
+    assert found["qasima_webhook_deliveries_failed", ""] == 1
     assert found["qasima_breaks_open", "dispute"] == 1
     assert (found["qasima_jobs", "default"], found["qasima_jobs_failed", ""]) == (1, 1)
     assert 0 <= found["qasima_jobs_oldest_seconds", "default"] < 60
