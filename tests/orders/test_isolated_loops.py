@@ -185,8 +185,8 @@ STEPS = {
     "_settle_event": "_choose",
     "_settle_again": "_find_linked_events",
     "_close_unowned_event": "_find_unowned_events",
-    "_mirror_later": "_find_unmirrored_events",
     "_send_refund": "_choose",
+    "_mirror_later": "_find_unmirrored_events",
 }
 
 
